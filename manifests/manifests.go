@@ -1,0 +1,11 @@
+// Package manifests hands out the manifests that an installation consists of,
+// so that programs can apply what the repository ships.
+package manifests
+
+import "embed"
+
+// CRDs holds the CustomResourceDefinitions of every kind that Muster serves or
+// reads, one YAML document per file in the folder crd.
+//
+//go:embed crd/*.yaml
+var CRDs embed.FS
