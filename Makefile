@@ -1,0 +1,70 @@
+# Everything that a developer runs, by name. `make help` lists it.
+# Needs Go, a C compiler (for the race detector) and the Go module proxy; the rest is built here.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test bench demo up lint generate clean tools
+
+# Static binaries; and one setting everywhere, so that builds and tests share one build cache.
+export CGO_ENABLED := 0
+
+# kube-apiserver, which muster-local contains, reports this version to its clients.
+kubernetes := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2; exit}' go.mod)
+
+# Without symbol tables the binaries are a third smaller and link faster; panics keep their stack traces.
+ldflags := -ldflags='-s -w -X k8s.io/component-base/version.gitVersion=$(kubernetes)'
+
+# Where a race would hide: the packages that hold state which several goroutines use, and what they decide with.
+# Everything that contains kube-apiserver is left out: compiling that a second time, for the race detector,
+# costs more than it finds.
+race := ./internal/gang/... ./internal/resource/... ./plugins/...
+
+# Reads the package names that `go build -v` prints and says how far a cold build is; passes on all else.
+progress := awk '/^[^ \#]+\/[^ ]+$$|^[a-z]+$$/ { \
+	if (++n == 100) print "first build here: compiling Kubernetes and etcd, some 2,600 packages, takes about 7 minutes on 2 cores"; \
+	if (n % 250 == 0) print "  " n " packages compiled"; fflush(); next } \
+	{ print; fflush() }'
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## every program under cmd/, as a static binary in bin/
+	@echo "building bin/: $(notdir $(wildcard cmd/*))"
+	@go build -v $(ldflags) -o bin/ ./cmd/... 2>&1 | $(progress)
+
+test: build ## go vet and all tests; minutes on 2 cores, up to 45 on a machine that has compiled nothing yet
+	@echo "go vet"
+	@go vet ./...
+	@echo "tests under the race detector (its own build of kube-scheduler takes some minutes, once)"
+	@CGO_ENABLED=1 go test -race -vet=off -timeout=15m $(race)
+	@echo "all tests, those against a real API server among them"
+	@go test -vet=off -ldflags='-s -w' -p=2 -timeout=20m ./...
+
+bench: ## throughput against upstream's gang scheduling and no scheduler at all; ARGS='-help' lists its flags
+	@go build -v $(ldflags) -o bin/bench ./test/bench 2>&1 | $(progress)
+	@bin/bench $(ARGS)
+
+demo: build ## a local cluster, TFJobs and PyTorchJobs that compete for its GPUs; ends by itself in under 2 minutes
+	@bin/muster-local demo $(ARGS)
+
+up: build ## a local cluster that runs until Ctrl-C; ARGS='--nodes 100' for a larger one
+	@bin/muster-local up --kubeconfig=$(CURDIR)/bin/kubeconfig $(ARGS)
+
+lint: tools ## gofmt, go vet, staticcheck and the analysers of tools/lint
+	@echo "lint: gofmt, go vet, staticcheck, tools/lint (the first run reads all dependencies: 2 to 4 minutes)"
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+		if [[ -n $$unformatted ]]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	@go vet ./...
+	@bin/tools/staticcheck ./...
+	@go vet -vettool=$(CURDIR)/bin/tools/lint ./...
+
+generate: tools ## deep copies of the API types, and the CRDs in manifests/crd
+	@bin/tools/controller-gen object paths=./apis/...
+	@bin/tools/controller-gen crd paths=./apis/... output:crd:dir=manifests/crd
+
+tools: # what lint and generate run, at the versions of tools/go.mod
+	@go -C tools build -o ../bin/tools/ tool ./lint
+
+clean: ## remove what was built; the build cache of Go stays
+	@rm -rf bin
