@@ -1,0 +1,209 @@
+package gang
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// spot is a node on which a class has room.
+type spot struct {
+	score    int64
+	idle     bool
+	unwanted int32
+	slots    int
+	node     int32
+}
+
+// preference puts the spots that are to be used first to the front: by the caller's score; nodes in use before idle ones;
+// those with the fewest resources that the class has no use for.
+func preference(a, b spot) int {
+	if a.score != b.score {
+		return cmp.Compare(b.score, a.score)
+	}
+	if a.idle != b.idle {
+		if a.idle {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(a.unwanted, b.unwanted)
+}
+
+// packing orders the spots completely. Among equally preferred ones, nodes in use are filled from the tightest on, so
+// that the large gaps stay; idle ones from the roomiest on, so that as few as possible are opened.
+func packing(a, b spot) int {
+	if p := preference(a, b); p != 0 {
+		return p
+	}
+	if a.slots != b.slots {
+		if a.idle {
+			return cmp.Compare(b.slots, a.slots)
+		}
+		return cmp.Compare(a.slots, b.slots)
+	}
+	return cmp.Compare(a.node, b.node)
+}
+
+// spots lists where a class has room now, in the order in which want members should be placed.
+func (s *search) spots(class, want int) []spot {
+	cl := &s.Classes[class]
+	spots := make([]spot, 0, len(cl.Nodes))
+	for i, node := range cl.Nodes {
+		slots := s.room.slots(class, node, want)
+		if slots == 0 {
+			continue
+		}
+		sp := spot{slots: slots, node: node, unwanted: s.room.unwanted(class, node)}
+		sp.idle = s.Nodes[node].Idle && s.room.members[node] == 0
+		if len(cl.Score) > 0 {
+			sp.score = cl.Score[i]
+		}
+		spots = append(spots, sp)
+	}
+	slices.SortFunc(spots, packing)
+	fitLast(spots, want)
+	return spots
+}
+
+// fitLast moves to the front of what is left the tightest spot that takes all of what is left, as soon as there is one
+// among the equally preferred: before the first spot of a kind is used, and on each idle one.
+func fitLast(spots []spot, want int) {
+	for i := 0; i < len(spots) && want > 0; {
+		end := i + sort.Search(len(spots)-i, func(j int) bool { return preference(spots[i], spots[i+j]) != 0 })
+		for first := i; i < end && want > 0; i++ {
+			if i == first || spots[i].idle {
+				if j := tightest(spots[i:end], want); j >= 0 {
+					best := spots[i+j]
+					copy(spots[i+1:], spots[i:i+j])
+					spots[i] = best
+					return
+				}
+			}
+			want -= spots[i].slots
+		}
+	}
+}
+
+// tightest is the index of the spot with the fewest slots that takes want members, or -1. The spots are equally preferred
+// and in packing order.
+func tightest(spots []spot, want int) int {
+	if !spots[0].idle {
+		i := sort.Search(len(spots), func(i int) bool { return spots[i].slots >= want })
+		if i == len(spots) {
+			return -1
+		}
+		return i
+	}
+	after := sort.Search(len(spots), func(i int) bool { return spots[i].slots < want })
+	if after == 0 {
+		return -1
+	}
+	slots := spots[after-1].slots
+	return sort.Search(after, func(i int) bool { return spots[i].slots <= slots })
+}
+
+// fill places up to want members of a class where it has room and returns how many. With a Space it goes over the nodes
+// again as long as that places more: a member that is refused may be accepted once others are placed.
+func (s *search) fill(class, want int) (int, error) {
+	filled := 0
+	for {
+		before := filled
+		for _, sp := range s.spots(class, want-filled) {
+			if filled == want {
+				break
+			}
+			n, err := s.place(class, sp.node, min(sp.slots, want-filled))
+			if err != nil {
+				return filled, err
+			}
+			filled += n
+		}
+		if filled == before || filled == want || s.space == nil {
+			return filled, nil
+		}
+	}
+}
+
+// fillInTurns fills all classes in several orders until one places all members, and keeps the best.
+func (s *search) fillInTurns(b *bounds) error {
+	order := b.order()
+	reverse := slices.Clone(order)
+	slices.Reverse(reverse)
+	turns := [][]int{order, reverse}
+	if len(order) < 2 {
+		turns = turns[:1]
+	}
+	for _, rest := range turns {
+		if err := s.attempt(order, rest); err != nil {
+			return err
+		}
+		s.consider()
+		if err := s.clear(); err != nil {
+			return err
+		}
+		if s.complete() {
+			return nil
+		}
+	}
+	return nil
+}
+
+// attempt places what the roles need, in the given order of classes, and then the rest in another order.
+func (s *search) attempt(needed, rest []int) error {
+	if err := s.rounds(needed, s.lack); err != nil {
+		return err
+	}
+	return s.rounds(rest, func(class int) int { return s.Classes[class].Count - s.placed[class] })
+}
+
+// rounds fills the classes up to what want says, one after the other. With a Space it goes round again as long as that
+// places more: members of one class may be what those of another wait for.
+func (s *search) rounds(order []int, want func(class int) int) error {
+	for {
+		progress := 0
+		for _, c := range order {
+			if n := want(c); n > 0 {
+				filled, err := s.fill(c, n)
+				if err != nil {
+					return err
+				}
+				progress += filled
+			}
+		}
+		if progress == 0 || s.space == nil {
+			return nil
+		}
+	}
+}
+
+// lack is how many members of a class its role still needs, at most those that are left.
+func (s *search) lack(class int) int {
+	for _, role := range s.roles {
+		if !slices.Contains(role.classes, class) {
+			continue
+		}
+		lack := role.need
+		for _, c := range role.classes {
+			lack -= s.placed[c]
+		}
+		return min(lack, s.Classes[class].Count-s.placed[class])
+	}
+	return 0
+}
+
+// order lists the classes from the most constrained on: the one with the least room for its number of members.
+func (b *bounds) order() []int {
+	classes := len(b.alone)
+	room := make([]int64, classes)
+	for i, n := range b.slots {
+		room[i%classes] += int64(n)
+	}
+	order := make([]int, classes)
+	for c := range order {
+		order[c] = c
+	}
+	count := func(c int) int64 { return int64(b.s.Classes[c].Count) }
+	slices.SortStableFunc(order, func(a, c int) int { return cmp.Compare(room[a]*count(c), room[c]*count(a)) })
+	return order
+}

@@ -1,0 +1,108 @@
+package gang
+
+// tryout searches exactly where a Space decides what fits. It places members one by one, takes them back, and never
+// looks twice at the same members on the same nodes, however they came there.
+type tryout struct {
+	s     *search
+	order []int
+	nodes [][]int32 // by class, in the order in which they are tried
+	seen  map[placement]struct{}
+	now   placement
+}
+
+// placement identifies a set of placed members: the sum of the hashes of (class, node), so that the order of placing
+// does not matter. With 128 bits no two sets that a search can see are confused in practice.
+type placement [2]uint64
+
+func newTryout(s *search, b *bounds) *tryout {
+	t := &tryout{s: s, order: b.order(), nodes: make([][]int32, len(s.Classes)), seen: map[placement]struct{}{}}
+	for c, class := range s.Classes {
+		for _, sp := range s.spots(c, class.Count) {
+			t.nodes[c] = append(t.nodes[c], sp.node)
+		}
+	}
+	return t
+}
+
+func (t *tryout) run() error {
+	if t.s.Need.Met() {
+		return nil
+	}
+	return t.explore()
+}
+
+// explore tries every way to go on from what is placed now, until all members are placed or the budget is spent.
+func (t *tryout) explore() error {
+	t.s.consider()
+	if t.s.complete() || !t.promising() {
+		return nil
+	}
+	for _, c := range t.order {
+		if t.s.placed[c] == t.s.Classes[c].Count {
+			continue
+		}
+		for _, node := range t.nodes[c] {
+			if err := t.try(c, node); err != nil {
+				return err
+			}
+			if t.s.spent || t.s.complete() {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// try places one member and explores from there, unless that has been done.
+func (t *tryout) try(class int, node int32) error {
+	if t.s.room.slots(class, node, 1) == 0 {
+		return nil
+	}
+	before := t.now
+	next := before.plus(class, node)
+	if _, ok := t.seen[next]; ok {
+		return nil
+	}
+	if t.s.steps++; t.s.steps > t.s.budget {
+		t.s.spent = true
+		return nil
+	}
+	n, err := t.s.place(class, node, 1)
+	if err != nil || n == 0 {
+		return err
+	}
+	t.seen[next] = struct{}{}
+	t.now = next
+	exploreErr := t.explore()
+	t.now = before
+	if err := t.s.undo(); err != nil {
+		return err
+	}
+	return exploreErr
+}
+
+// promising reports whether the room that is left, by resources alone, allows a better plan than the best so far.
+func (t *tryout) promising() bool {
+	counts := make([]int, len(t.nodes))
+	for c, nodes := range t.nodes {
+		left := t.s.Classes[c].Count - t.s.placed[c]
+		for i := 0; i < len(nodes) && left > 0; i++ {
+			left -= t.s.room.slots(c, nodes[i], left)
+		}
+		counts[c] = t.s.Classes[c].Count - left
+	}
+	return total(counts) >= t.s.goal() && t.s.valid(counts)
+}
+
+func (p placement) plus(class int, node int32) placement {
+	member := uint64(class)<<32 | uint64(uint32(node))
+	return placement{p[0] + mix(member), p[1] + mix(^member)}
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
