@@ -1,0 +1,30 @@
+package v1
+
+// Labels of the pods, services and other objects that belong to a training job. Values are lower case.
+const (
+	// OperatorNameLabel is <kind>-controller, for example pytorchjob-controller. Everything that a training
+	// controller creates carries it.
+	OperatorNameLabel = "training.kubeflow.org/operator-name"
+
+	// JobNameLabel is the name of the job.
+	JobNameLabel = "training.kubeflow.org/job-name"
+
+	// ReplicaTypeLabel is the replica type, for example worker.
+	ReplicaTypeLabel = "training.kubeflow.org/replica-type"
+
+	// ReplicaIndexLabel is the index of the pod among the replicas of its type, from 0.
+	ReplicaIndexLabel = "training.kubeflow.org/replica-index"
+
+	// JobRoleLabel is JobRoleMaster on the pod that leads the job, and absent on all others.
+	JobRoleLabel = "training.kubeflow.org/job-role"
+
+	// JobRoleMaster is the value of JobRoleLabel.
+	JobRoleMaster = "master"
+)
+
+// AttemptAnnotation, on a pod of a job, says how many pods of the same name it follows: "0" on the first.
+const AttemptAnnotation = "training.muster.dev/attempt"
+
+// ManagedByTrainingOperator is the only value of spec.runPolicy.managedBy, besides none at all, with which a job is run
+// by Muster. Jobs with any other value belong to another controller and are not touched.
+const ManagedByTrainingOperator = "kubeflow.org/training-operator"
