@@ -5,7 +5,7 @@ package manifests
 import "embed"
 
 // CRDs holds the CustomResourceDefinitions of every kind that Muster serves or
-// reads, one YAML document per file in the folder crd.
+// reads, one YAML document per file in the folder crd, named GROUP_PLURAL.yaml.
 //
-//go:embed crd/*.yaml
+//go:embed crd/*_*.yaml
 var CRDs embed.FS
