@@ -1,0 +1,228 @@
+package localcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	startTimeout = time.Minute      // for one part to answer, on a busy machine
+	stopTimeout  = 20 * time.Second // for one part to end
+)
+
+// running is set while the process has a cluster.
+var running atomic.Bool
+
+// A Cluster is a running cluster. Its methods may not be called concurrently,
+// RESTConfig, Kubeconfig and Wait aside.
+type Cluster struct {
+	cfg        Config
+	client     *rest.Config
+	kubeconfig string
+	pki        pkiFiles
+	dir        *dataDir
+	log        *os.File
+	listener   net.Listener
+	parts      []*part // in the order in which they started
+	scheduler  *part
+	manager    *part
+	stopped    bool
+}
+
+// Start runs a cluster and returns once everything answers: the API server is
+// ready, kinds are served, nodes are ready, and the scheduler and the manager,
+// if they are wanted, run. When it fails, or the context ends before, it undoes
+// what it did. The context does not bound the cluster's life: call Stop.
+func Start(ctx context.Context, cfg Config) (*Cluster, error) {
+	if err := errors.Join(validateComponents(cfg.Components), validateNodeGroups(cfg.Nodes)); err != nil {
+		return nil, err
+	}
+	if !running.CompareAndSwap(false, true) {
+		return nil, errors.New("this process has a cluster already; stop it first")
+	}
+	c := &Cluster{cfg: cfg}
+	if err := c.start(ctx); err != nil {
+		if c.dir != nil {
+			c.dir.discard()
+		}
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context) error {
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{
+		c.startControlPlane,
+		c.installCRDs, // first of all: the garbage collector finds new kinds only every 30 s
+		c.startControllers,
+		c.startNodes,
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare takes what others may have taken, and sets what belongs to the process.
+func (c *Cluster) prepare() (err error) {
+	if c.listener, err = listen(c.cfg.Port); err != nil {
+		return err
+	}
+	if c.cfg.Kubeconfig != "" {
+		if err := checkKubeconfig(c.cfg.Kubeconfig); err != nil {
+			return err
+		}
+	}
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(c.cfg.FeatureGates); err != nil {
+		return fmt.Errorf("set feature gates: %w", err)
+	}
+	if c.dir, err = openDataDir(c.cfg.DataDir); err != nil {
+		return err
+	}
+	if err := redirectLogs(); err != nil {
+		return err
+	}
+	if c.cfg.Verbose {
+		logOutput.set(os.Stderr)
+		return nil
+	}
+	c.log, err = os.OpenFile(filepath.Join(c.dir.path, "muster-local.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	logOutput.set(c.log)
+	return nil
+}
+
+// startControlPlane does not end with the context, see waitReady.
+func (c *Cluster) startControlPlane(context.Context) error {
+	pki, admin, ca, err := writePKI(filepath.Join(c.dir.path, "pki"), firstServiceIP)
+	if err != nil {
+		return err
+	}
+	c.pki = pki
+	c.client = adminConfig(c.listener.Addr().String(), ca, admin)
+
+	etcd, address, err := startEtcd(filepath.Join(c.dir.path, "etcd"), c.dir.sockets, c.cfg.DataDir != "", logOutput)
+	if err != nil {
+		return err
+	}
+	c.parts = append(c.parts, etcd)
+	server, err := startAPIServer(c.listener, apiServerArgs(address, pki, c.cfg), c.client)
+	if err != nil {
+		return err
+	}
+	c.parts = append(c.parts, server)
+
+	path := c.cfg.Kubeconfig
+	if path == "" {
+		path = filepath.Join(c.dir.path, "kubeconfig")
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return fmt.Errorf("kubeconfig: %w", err)
+	}
+	if err := writeKubeconfig(path, c.client); err != nil {
+		return err
+	}
+	c.kubeconfig = path
+	return nil
+}
+
+func (c *Cluster) installCRDs(ctx context.Context) error {
+	return installCRDs(ctx, c.client)
+}
+
+// startControllers returns once new pods find the service account that they
+// use, which takes the controllers a moment in a new namespace.
+func (c *Cluster) startControllers(ctx context.Context) error {
+	if !c.cfg.runs(Controllers) {
+		return nil
+	}
+	controllers, err := startControllers(c.kubeconfig, c.pki)
+	if err != nil {
+		return err
+	}
+	c.parts = append(c.parts, controllers)
+	return waitServiceAccount(ctx, controllers, c.client)
+}
+
+// startNodes creates the nodes and lets kwok play them.
+func (c *Cluster) startNodes(ctx context.Context) error {
+	config := c.RESTConfig()
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("create nodes: %w", err)
+	}
+	if err := createNodes(ctx, client, buildNodes(c.cfg.Nodes, time.Now())); err != nil {
+		return err
+	}
+	if !c.cfg.runs(Kwok) {
+		return nil
+	}
+	kwok, err := startKwok(config, logOutput)
+	if err != nil {
+		return err
+	}
+	c.parts = append(c.parts, kwok)
+	return nil
+}
+
+// RESTConfig is a fresh copy of the administrator's client configuration, with
+// no limit on the client's own rate.
+func (c *Cluster) RESTConfig() *rest.Config {
+	return rest.CopyConfig(c.client)
+}
+
+// Kubeconfig is the absolute path of the administrator's kubeconfig.
+func (c *Cluster) Kubeconfig() string {
+	return c.kubeconfig
+}
+
+// Stop ends every part, the last started first, and removes what the cluster
+// wrote unless Config.DataDir is set. The error joins what went wrong; the
+// cluster is gone all the same. A second call does nothing.
+func (c *Cluster) Stop() error {
+	if c.stopped {
+		return nil
+	}
+	c.stopped = true
+	defer running.Store(false)
+	var errs []error
+	for _, p := range slices.Backward(c.parts) {
+		errs = append(errs, p.stop(stopTimeout))
+	}
+	if c.listener != nil {
+		c.listener.Close() // closed by the API server if it came to that
+	}
+	logOutput.set(io.Discard)
+	if c.log != nil {
+		errs = append(errs, c.log.Close())
+	}
+	if c.dir != nil {
+		if !c.dir.keep && c.kubeconfig != "" {
+			errs = append(errs, os.Remove(c.kubeconfig))
+		}
+		errs = append(errs, c.dir.close())
+	}
+	return errors.Join(errs...)
+}

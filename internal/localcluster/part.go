@@ -1,0 +1,55 @@
+package localcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A part is a component of the cluster that runs until its context ends.
+type part struct {
+	name   Component
+	cancel context.CancelFunc
+	done   chan struct{} // closed once run has returned
+	err    error         // what run returned; valid once done is closed
+}
+
+// startPart calls run in a goroutine of its own.
+func startPart(name Component, run func(context.Context) error) *part {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &part{name: name, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.err = run(ctx)
+	}()
+	return p
+}
+
+// stop ends the part's context and waits until it has returned. An error is
+// what the part failed with, or that it did not return in time.
+func (p *part) stop(timeout time.Duration) error {
+	p.cancel()
+	select {
+	case <-p.done:
+	case <-time.After(timeout):
+		return fmt.Errorf("stop %s: still running after %s", p.name, timeout)
+	}
+	if p.err != nil && !errors.Is(p.err, context.Canceled) {
+		return fmt.Errorf("stop %s: %w", p.name, p.err)
+	}
+	return nil
+}
+
+// ended returns nil while the part runs, and else why it does not.
+func (p *part) ended() error {
+	select {
+	case <-p.done:
+		if p.err != nil {
+			return fmt.Errorf("%s: %w", p.name, p.err)
+		}
+		return fmt.Errorf("%s ended by itself", p.name)
+	default:
+		return nil
+	}
+}
