@@ -1,6 +1,7 @@
 package gang
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/muster-scheduling/muster/internal/resource"
@@ -30,7 +31,8 @@ type Problem struct {
 	// Need is what has to be placed together for a plan to be valid. When nothing is needed every plan is valid, the
 	// empty one too, and members are placed as far as they fit.
 	Need Need
-	// Budget limits the exact search; 0 stands for DefaultBudget, or DefaultTryouts where there is a Space.
+	// Budget is the number of steps after which exact search stops; 0 stands for DefaultBudget. One step compares two
+	// combinations; a call of Space.Place counts for 64.
 	Budget int
 }
 
@@ -101,7 +103,7 @@ type Outcome struct {
 	// Fit is the number of members of each class that the plan places. Without a plan it belongs to the best attempt
 	// that was seen: how far the gang comes with the present room.
 	Fit []int
-	// Steps is what the exact search took of the budget.
+	// Steps is what planning took of the budget: exact search, and all calls of Space.Place.
 	Steps int
 }
 
@@ -115,27 +117,18 @@ type Run struct {
 	Count int
 }
 
-const (
-	// DefaultBudget is the budget of a problem without a Space. One step compares two combinations, in some 10 ns.
-	DefaultBudget = 1 << 20
-	// DefaultTryouts is the budget of a problem with a Space. One step is one call of Space.Place.
-	DefaultTryouts = 1 << 14
-)
+// DefaultBudget is some 10 to 30 ms without a Space, and 16,384 calls of Space.Place.
+const DefaultBudget = 1 << 20
+
+// tryoutSteps is the number of steps for which one call of Space.Place counts.
+const tryoutSteps = 64
 
 // Plan places all members of a gang if it can, else what the gang needs and as many more as fit, else none. It takes
 // only what it is given into account, changes none of it, and gives equal answers to equal questions; Plan may be called
 // concurrently for different Spaces. space is nil where the members share nothing but resources. The error is the
 // Space's.
 func Plan(p Problem, space Space) (Outcome, error) {
-	budget := p.Budget
-	switch {
-	case budget > 0:
-	case space != nil:
-		budget = DefaultTryouts
-	default:
-		budget = DefaultBudget
-	}
-	s := newSearch(p, space, budget)
+	s := newSearch(p, space, cmp.Or(p.Budget, DefaultBudget))
 	err := s.run()
 	if err != nil {
 		return Outcome{}, fmt.Errorf("planning a gang of %d members on %d nodes: %w", s.pending, len(p.Nodes), err)

@@ -2,6 +2,7 @@ package gang
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/muster-scheduling/muster/internal/resource"
@@ -31,9 +32,8 @@ func newBounds(s *search) *bounds {
 		roles:  make([]int, len(s.roles)),
 		supply: make(resource.Vector, s.room.dims),
 	}
-	all := make([]int, classes)
+	all := s.allClasses()
 	for c, class := range s.Classes {
-		all[c] = c
 		for _, node := range class.Nodes {
 			n := s.room.slots(c, node, class.Count)
 			b.slots[int(node)*classes+c] = int32(n)
@@ -90,10 +90,7 @@ func (b *bounds) allow(members int) bool {
 // demand is the least amount of a resource that a valid plan with this number of members asks for: for each role its
 // cheapest members, then the cheapest of those that are left.
 func (b *bounds) demand(dim, members int) int64 {
-	order := make([]int, len(b.alone))
-	for c := range order {
-		order[c] = c
-	}
+	order := b.s.allClasses()
 	amount := func(c int) int64 { return b.s.room.amount(c, dim) }
 	slices.SortStableFunc(order, func(a, c int) int { return cmp.Compare(amount(a), amount(c)) })
 	left := slices.Clone(b.alone)
@@ -112,5 +109,18 @@ func (b *bounds) demand(dim, members int) int64 {
 		take(role.need, role.classes)
 	}
 	take(members, order)
+	return sum
+}
+
+// weight is what one member of a class takes of the supply, in millionths, summed over the resources.
+func (b *bounds) weight(class int) int64 {
+	sum := int64(0)
+	for _, a := range b.s.room.asks[class] {
+		if supply := b.supply[a.dim]; a.amount <= supply {
+			high, low := bits.Mul64(uint64(a.amount), 1_000_000)
+			millionths, _ := bits.Div64(high, low, uint64(supply))
+			sum += int64(millionths)
+		}
+	}
 	return sum
 }

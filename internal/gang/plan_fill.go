@@ -108,53 +108,90 @@ func tightest(spots []spot, want int) int {
 func (s *search) fill(class, want int) (int, error) {
 	filled := 0
 	for {
-		before := filled
-		for _, sp := range s.spots(class, want-filled) {
-			if filled == want {
-				break
-			}
-			n, err := s.place(class, sp.node, min(sp.slots, want-filled))
-			if err != nil {
-				return filled, err
-			}
-			filled += n
+		refused, err := s.pass(class, want, &filled)
+		if err != nil || filled == want || s.space == nil {
+			return filled, err
 		}
-		if filled == before || filled == want || s.space == nil {
+		if refused != nil {
+			s.refused = refused
 			return filled, nil
 		}
 	}
 }
 
-// fillInTurns fills all classes in several orders until one places all members, and keeps the best.
-func (s *search) fillInTurns(b *bounds) error {
-	order := b.order()
-	reverse := slices.Clone(order)
-	slices.Reverse(reverse)
-	turns := [][]int{order, reverse}
-	if len(order) < 2 {
-		turns = turns[:1]
+// pass goes once over the nodes that have room. If none of them takes a member it returns them.
+func (s *search) pass(class, want int, filled *int) ([]int32, error) {
+	before := *filled
+	var opened []int32
+	refused := []int32{}
+	for _, sp := range s.spots(class, want-before) {
+		if *filled == want {
+			break
+		}
+		n, err := s.place(class, sp.node, min(sp.slots, want-*filled))
+		if err != nil {
+			return nil, err
+		}
+		*filled += n
+		switch {
+		case s.space == nil:
+		case n == 0:
+			refused = append(refused, sp.node)
+		default:
+			opened = append(opened, sp.node)
+			if err := s.revisit(class, want, filled, opened[max(0, len(opened)-revisited):]); err != nil {
+				return nil, err
+			}
+		}
 	}
-	for _, rest := range turns {
-		if err := s.attempt(order, rest); err != nil {
-			return err
-		}
-		s.consider()
-		if err := s.clear(); err != nil {
-			return err
-		}
-		if s.complete() {
-			return nil
+	if *filled > before {
+		return nil, nil
+	}
+	return refused, nil
+}
+
+// revisited is how many nodes are asked again after another one took a member.
+const revisited = 4
+
+// revisit fills up the nodes that took a member before. Where members have to be spread over a few zones, each of these
+// nodes takes one as soon as the others have theirs, and no further node has to be opened.
+func (s *search) revisit(class, want int, filled *int, nodes []int32) error {
+	for progress := true; progress; {
+		progress = false
+		for _, node := range nodes {
+			n, err := s.place(class, node, s.room.slots(class, node, want-*filled))
+			if err != nil {
+				return err
+			}
+			*filled += n
+			progress = progress || n > 0
 		}
 	}
 	return nil
 }
 
-// attempt places what the roles need, in the given order of classes, and then the rest in another order.
-func (s *search) attempt(needed, rest []int) error {
-	if err := s.rounds(needed, s.lack); err != nil {
+// fillInTurns fills the classes in several orders until all members are placed, and keeps the best. Calls of a Space count here
+// too: half of the budget is left for what comes after.
+func (s *search) fillInTurns(b *bounds) error {
+	for _, order := range b.orders() {
+		if err := s.attempt(order); err != nil || s.complete() || s.steps > s.budget/2 {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt adds to what is placed what the roles need, then the rest, the classes in the given order. It considers what
+// comes of it and takes everything back.
+func (s *search) attempt(order []int) error {
+	if err := s.rounds(order, s.lack); err != nil {
 		return err
 	}
-	return s.rounds(rest, func(class int) int { return s.Classes[class].Count - s.placed[class] })
+	if err := s.rounds(order, func(class int) int { return s.Classes[class].Count - s.placed[class] }); err != nil {
+		return err
+	}
+	s.consider()
+	return s.clear()
 }
 
 // rounds fills the classes up to what want says, one after the other. With a Space it goes round again as long as that
@@ -162,6 +199,7 @@ func (s *search) attempt(needed, rest []int) error {
 func (s *search) rounds(order []int, want func(class int) int) error {
 	for {
 		progress := 0
+		s.refused = nil
 		for _, c := range order {
 			if n := want(c); n > 0 {
 				filled, err := s.fill(c, n)
@@ -192,18 +230,33 @@ func (s *search) lack(class int) int {
 	return 0
 }
 
-// order lists the classes from the most constrained on: the one with the least room for its number of members.
-func (b *bounds) order() []int {
+// orders lists the orders in which classes are worth filling, without repetition: from the most constrained on, that is
+// with the least room for its number of members; from the least room on, whatever the number, which is right where the
+// nodes of one class are among those of the next; from the largest members on; and, as all of them can be wrong, from the
+// least constrained on.
+func (b *bounds) orders() [][]int {
 	classes := len(b.alone)
-	room := make([]int64, classes)
+	room, size := make([]int64, classes), make([]int64, classes)
 	for i, n := range b.slots {
 		room[i%classes] += int64(n)
 	}
-	order := make([]int, classes)
-	for c := range order {
-		order[c] = c
+	for c := range size {
+		size[c] = b.weight(c)
 	}
 	count := func(c int) int64 { return int64(b.s.Classes[c].Count) }
-	slices.SortStableFunc(order, func(a, c int) int { return cmp.Compare(room[a]*count(c), room[c]*count(a)) })
-	return order
+	byNeed := func(a, c int) int { return cmp.Compare(room[a]*count(c), room[c]*count(a)) }
+	var orders [][]int
+	for _, less := range []func(a, c int) int{
+		byNeed,
+		func(a, c int) int { return cmp.Compare(room[a], room[c]) },
+		func(a, c int) int { return cmp.Compare(size[c], size[a]) },
+		func(a, c int) int { return byNeed(c, a) },
+	} {
+		order := b.s.allClasses()
+		slices.SortStableFunc(order, less)
+		if !slices.ContainsFunc(orders, func(o []int) bool { return slices.Equal(o, order) }) {
+			orders = append(orders, order)
+		}
+	}
+	return orders
 }

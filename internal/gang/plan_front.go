@@ -2,56 +2,75 @@ package gang
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 )
 
-// front searches exactly where members share nothing but resources.
+// front searches exactly what can be placed where members share nothing but resources.
 //
 // It goes through the nodes once and keeps, for the nodes so far, the numbers of members per class that can be placed on
 // them: only the maxima (the Pareto front), because whoever can place more can place less. A node adds any of its
-// maximal combinations to any point. Points that cannot come to a better plan than the best so far, whatever the
-// nodes that are left hold, are dropped. The last front has the plan with the most members.
+// maximal combinations to any point. Points that cannot come to the goal, whatever the nodes that are left hold, are
+// dropped. This is the dynamic program for the multiple knapsack problem (Martello and Toth, "Knapsack Problems", 1990),
+// with dominance, over counts instead of single items.
+//
+// A front may become large, so the search widens: it first keeps only the few points that use most of the cluster,
+// which finds nearly every plan that there is, and then more and more, until no point was left out or the budget is
+// spent. Only a search that left nothing out proves anything.
 type front struct {
 	s       *search
 	classes int
-	nodes   []int32
+	nodes   []int32 // those on which any member fits, in the order of preference
+	slots   [][]int32
 	// reach is how many members of each class nodes[i:] hold if it has them to itself: entry i*classes+class. ahead is
 	// an upper bound of what they hold of all classes.
 	reach []int32
 	ahead []int
+	// weight of a member is what it takes of the cluster, over all resources.
+	weight       []int64
+	combinations map[string][][]int32 // of a kind of node
+	limit        int                  // of s.steps
 
-	counts []int32 // of all points ever kept, one after the other
-	origin []step  // of each point
-	winner int32   // the best point, or -1
+	goal   int
+	counts []int32  // of all points kept, one after the other
+	origin []origin // of each point
+	winner int32    // the best point, or -1
 }
 
-// step tells from which point a point came, and on which node.
-type step struct {
+// origin tells from which point a point came, and on which node.
+type origin struct {
 	from int32
 	node int32
 }
 
-func newFront(s *search, b *bounds) *front {
-	f := &front{s: s, classes: len(s.Classes), winner: -1}
-	all := make([]int, f.classes)
-	for c := range all {
-		all[c] = c
-	}
+const (
+	firstWidth = 8
+	widening   = 4
+)
+
+func newFront(s *search, b *bounds, limit int) *front {
+	f := &front{s: s, classes: len(s.Classes), combinations: map[string][][]int32{}, limit: limit, goal: s.goal(), winner: -1}
 	for node := range s.Nodes {
 		if slices.Max(b.at(int32(node))) > 0 {
 			f.nodes = append(f.nodes, int32(node))
 		}
 	}
 	slices.SortStableFunc(f.nodes, func(a, b int32) int { return cmp.Compare(idleRank(s.Nodes[a]), idleRank(s.Nodes[b])) })
+	all := s.allClasses()
 	f.reach = make([]int32, (len(f.nodes)+1)*f.classes)
 	f.ahead = make([]int, len(f.nodes)+1)
+	f.slots = make([][]int32, len(f.nodes))
 	for i := len(f.nodes) - 1; i >= 0; i-- {
-		slots := b.at(f.nodes[i])
-		f.ahead[i] = f.ahead[i+1] + s.room.together(all, f.nodes[i], slots)
-		for c, n := range slots {
-			f.reach[i*f.classes+c] = min(int32(s.Classes[c].Count), f.reach[(i+1)*f.classes+c]+n)
+		f.slots[i] = b.at(f.nodes[i])
+		f.ahead[i] = f.ahead[i+1] + s.room.together(all, f.nodes[i], f.slots[i])
+		for c, n := range f.slots[i] {
+			f.reach[i*f.classes+c] = min(f.count(c), f.reach[(i+1)*f.classes+c]+n)
 		}
+	}
+	f.weight = make([]int64, f.classes)
+	for c := range f.weight {
+		f.weight[c] = b.weight(c)
 	}
 	return f
 }
@@ -63,31 +82,43 @@ func idleRank(n Node) int {
 	return 0
 }
 
-func (f *front) run() {
-	f.keep(make([]int32, f.classes), step{from: -1})
-	first, end := int32(0), int32(1) // the points of the present front
-	for i, node := range f.nodes {
-		next, ok := f.advance(i, first, end)
-		if !ok {
-			f.s.spent = true
-			break
+// run returns the plan with the most members that reaches the goal, or none, and whether the search was exhaustive.
+func (f *front) run() (plan []Run, exhaustive bool) {
+	for width := firstWidth; ; width *= widening {
+		cut, ok := f.sweep(width)
+		if f.winner >= 0 {
+			plan = f.plan()
 		}
-		first, end = end, f.append(next, node)
-		if first == end || f.s.complete() {
+		if !ok || !cut || f.goal > f.s.pending {
+			return plan, ok
+		}
+	}
+}
+
+// sweep goes through the nodes once, with fronts of at most width points. It reports whether points were left out, and
+// false when the budget is spent.
+func (f *front) sweep(width int) (cut, ok bool) {
+	f.counts, f.origin, f.winner = f.counts[:0], f.origin[:0], -1
+	f.keep(candidate{make([]int32, f.classes), -1}, -1)
+	first := int32(0) // of the present front
+	for i, node := range f.nodes {
+		next, ok := f.advance(i, first)
+		if !ok {
+			return cut, false
+		}
+		if len(next) > width {
+			slices.SortStableFunc(next, func(a, b candidate) int { return cmp.Compare(f.weigh(b), f.weigh(a)) })
+			next, cut = next[:width], true
+		}
+		first = int32(len(f.origin))
+		for _, cand := range next {
+			f.keep(cand, node)
+		}
+		if len(next) == 0 || f.goal > f.s.pending {
 			break
 		}
 	}
-	f.restore()
-}
-
-// point is the counts of a kept point.
-func (f *front) point(p int32) []int32 {
-	return f.counts[int(p)*f.classes : (int(p)+1)*f.classes]
-}
-
-func (f *front) keep(counts []int32, origin step) {
-	f.counts = append(f.counts, counts...)
-	f.origin = append(f.origin, origin)
+	return cut, true
 }
 
 // candidate is a point that the next front may have.
@@ -96,46 +127,83 @@ type candidate struct {
 	from   int32
 }
 
-// advance returns the maximal candidates once the i-th node is added to the points from first to end, or false when the
+// point is the counts of a kept point.
+func (f *front) point(p int32) []int32 { return f.counts[int(p)*f.classes : (int(p)+1)*f.classes] }
+
+func (f *front) count(class int) int32 { return int32(f.s.Classes[class].Count) }
+
+// keep adds a point to the present front and notes it if it is the best so far.
+func (f *front) keep(cand candidate, node int32) {
+	f.counts = append(f.counts, cand.counts...)
+	f.origin = append(f.origin, origin{cand.from, node})
+	if members := f.worth(cand.counts); members >= f.goal {
+		f.goal = members + 1
+		f.winner = int32(len(f.origin) - 1)
+	}
+}
+
+// worth is the number of members of a valid plan, or -1.
+func (f *front) worth(counts []int32) int {
+	wide := make([]int, f.classes)
+	for c, n := range counts {
+		wide[c] = int(n)
+	}
+	if !f.s.valid(wide) {
+		return -1
+	}
+	return total(wide)
+}
+
+func (f *front) weigh(cand candidate) int64 {
+	sum := int64(0)
+	for c, n := range cand.counts {
+		sum += int64(n) * f.weight[c]
+	}
+	return sum
+}
+
+// advance returns the maximal candidates once the i-th node is added to the points from first on, or false when the
 // budget is spent.
-func (f *front) advance(i int, first, end int32) ([]candidate, bool) {
-	combinations, ok := f.combinations(f.nodes[i])
+func (f *front) advance(i int, first int32) ([]candidate, bool) {
+	combinations, ok := f.combine(i)
 	if !ok {
 		return nil, false
 	}
 	var candidates []candidate
-	for p := first; p < end; p++ {
+	var slab []int32
+	for p := first; p < int32(len(f.origin)); p++ {
 		for _, add := range combinations {
 			if !f.spend() {
 				return nil, false
 			}
-			counts := make([]int32, f.classes)
+			start := len(slab)
 			for c, n := range f.point(p) {
-				counts[c] = min(n+add[c], int32(f.s.Classes[c].Count))
+				slab = append(slab, min(n+add[c], f.count(c)))
 			}
-			if f.promising(counts, i+1) {
+			if counts := slab[start:]; f.promising(counts, i+1) {
 				candidates = append(candidates, candidate{counts, p})
+			} else {
+				slab = slab[:start]
 			}
 		}
 	}
 	return f.maxima(candidates)
 }
 
-// promising reports whether counts could grow to a better plan than the best so far with the nodes from the i-th on.
+// promising reports whether counts could grow to the goal with the nodes from the i-th on.
 func (f *front) promising(counts []int32, i int) bool {
 	reach, now, most := f.reach[i*f.classes:], 0, 0
-	at := func(c int) int { return int(min(int32(f.s.Classes[c].Count), counts[c]+reach[c])) }
 	for c, n := range counts {
 		now += int(n)
-		most += at(c)
+		most += int(min(f.count(c), n+reach[c]))
 	}
-	if min(most, now+f.ahead[i]) < f.s.goal() {
+	if min(most, now+f.ahead[i]) < f.goal {
 		return false
 	}
 	for _, role := range f.s.roles {
 		most = 0
 		for _, c := range role.classes {
-			most += at(c)
+			most += int(min(f.count(c), counts[c]+reach[c]))
 		}
 		if most < role.need {
 			return false
@@ -148,7 +216,7 @@ func (f *front) promising(counts []int32, i int) bool {
 func (f *front) maxima(candidates []candidate) ([]candidate, bool) {
 	slices.SortStableFunc(candidates, func(a, b candidate) int { return slices.Compare(b.counts, a.counts) })
 	kept := candidates[:0]
-	highest := int32(math.MinInt32) // in the last class, of those kept: more than that is in nobody's shadow
+	highest := int32(math.MinInt32) // in the last class, of those kept: nobody covers what exceeds that
 	for _, cand := range candidates {
 		last := cand.counts[f.classes-1]
 		covered := false
@@ -175,81 +243,72 @@ func covers(a, b []int32) bool {
 	return true
 }
 
-// append keeps the candidates as the new front, notes the best of them, and returns the end of the points.
-func (f *front) append(candidates []candidate, node int32) int32 {
-	for _, cand := range candidates {
-		f.keep(cand.counts, step{cand.from, node})
-		counts := make([]int, f.classes)
-		for c, n := range cand.counts {
-			counts[c] = int(n)
-		}
-		if f.s.valid(counts) && total(counts) >= f.s.goal() {
-			f.s.bestValid, f.s.bestFit = true, counts
-			f.winner = int32(len(f.origin) - 1)
-		}
+// combine lists the maximal numbers of members per class that fit on the i-th node side by side, or false when the
+// budget is spent. Equal nodes share one list.
+func (f *front) combine(i int) ([][]int32, bool) {
+	kind := make([]byte, 0, 8*f.s.room.dims+4*f.classes)
+	for _, amount := range f.s.room.at(f.nodes[i]) {
+		kind = binary.LittleEndian.AppendUint64(kind, uint64(amount))
 	}
-	return int32(len(f.origin))
-}
-
-// combinations lists the numbers of members per class that fit on an empty node side by side, the maximal ones among
-// them, or false when the budget is spent.
-func (f *front) combinations(node int32) ([][]int32, bool) {
-	var all []candidate
-	counts := make([]int32, f.classes)
-	var extend func(c int) bool
-	extend = func(c int) bool {
-		most := 0
-		if _, ok := slices.BinarySearch(f.s.Classes[c].Nodes, node); ok {
-			most = f.s.room.slots(c, node, f.s.Classes[c].Count)
-		}
-		least := 0
-		if c == f.classes-1 {
-			least = most
-		}
-		for n := most; n >= least; n-- {
-			f.s.room.take(c, node, n)
-			counts[c] = int32(n)
-			ok := f.spend()
-			if c < f.classes-1 {
-				ok = ok && extend(c+1)
-			} else {
-				all = append(all, candidate{counts: slices.Clone(counts)})
-			}
-			f.s.room.give(c, node, n)
-			if !ok {
-				return false
-			}
-		}
-		return true
+	for _, n := range f.slots[i] {
+		kind = binary.LittleEndian.AppendUint32(kind, uint32(n))
 	}
-	if !extend(0) {
+	if known, ok := f.combinations[string(kind)]; ok {
+		return known, true
+	}
+	all, ok := f.extend(i, nil, nil)
+	if !ok {
 		return nil, false
 	}
 	kept, ok := f.maxima(all)
-	combinations := make([][]int32, len(kept))
-	for i, cand := range kept {
-		combinations[i] = cand.counts
+	list := make([][]int32, len(kept))
+	for k, cand := range kept {
+		list[k] = cand.counts
 	}
-	return combinations, ok
+	f.combinations[string(kind)] = list
+	return list, ok
 }
 
-// restore turns the winning point into the best plan.
-func (f *front) restore() {
-	if f.winner < 0 {
-		return
+// extend appends to found every way to go on with the i-th node, which has the given numbers of the first classes.
+func (f *front) extend(i int, counts []int32, found []candidate) ([]candidate, bool) {
+	c, node := len(counts), f.nodes[i]
+	if c == f.classes {
+		return append(found, candidate{counts: slices.Clone(counts)}), true
 	}
-	f.s.best = nil
+	most, least := f.s.room.slots(c, node, int(f.slots[i][c])), 0
+	if c == f.classes-1 {
+		least = most
+	}
+	for n := most; n >= least; n-- {
+		if !f.spend() {
+			return nil, false
+		}
+		f.s.room.take(c, node, n)
+		more, ok := f.extend(i, append(counts, int32(n)), found)
+		f.s.room.give(c, node, n)
+		if !ok {
+			return nil, false
+		}
+		found = more
+	}
+	return found, true
+}
+
+// plan tells how the winner came about, node by node.
+func (f *front) plan() []Run {
+	var runs []Run
 	for p := f.winner; f.origin[p].from >= 0; p = f.origin[p].from {
 		for c, n := range f.point(p) {
 			if more := n - f.point(f.origin[p].from)[c]; more > 0 {
-				f.s.best = append(f.s.best, Run{Class: c, Node: f.origin[p].node, Count: int(more)})
+				runs = append(runs, Run{Class: c, Node: f.origin[p].node, Count: int(more)})
 			}
 		}
 	}
-	slices.Reverse(f.s.best)
+	slices.Reverse(runs)
+	return runs
 }
 
 func (f *front) spend() bool {
 	f.s.steps++
-	return f.s.steps <= f.s.budget
+	return f.s.steps <= f.limit
 }

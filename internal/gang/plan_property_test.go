@@ -10,7 +10,7 @@ import (
 // On small instances there is a plan exactly when trying everything finds one, and it has as many members as possible.
 func TestPlanIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawProblem(t, 4, 7)
+		p := drawProblem(t, 4, 10)
 		o, err := Plan(p, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -30,10 +30,9 @@ type rule struct {
 }
 
 func newRules(p Problem, domain [][]int, list []rule) *rules {
-	r := &rules{problem: p, domain: domain, list: list, members: make([][]int, len(p.Nodes))}
-	for i, node := range p.Nodes {
-		r.members[i] = make([]int, len(p.Classes))
-		r.free = append(r.free, append(resource.Vector(nil), node.Free...))
+	r := &rules{problem: p, domain: domain, list: list, members: make([][]int, len(p.Nodes)), free: freeOf(p)}
+	for node := range r.members {
+		r.members[node] = make([]int, len(p.Classes))
 	}
 	return r
 }

@@ -20,6 +20,7 @@ type search struct {
 	bestFit   []int
 	bestValid bool
 
+	refused       []int32 // the nodes with room on which the Space left no class go on, at the end of an attempt
 	budget, steps int
 	spent         bool // the exact search stopped early
 }
@@ -34,7 +35,6 @@ func newSearch(p Problem, space Space, budget int) *search {
 	s := &search{Problem: p, space: space, budget: budget, room: newRoom(p.Nodes, p.Classes)}
 	s.placed = make([]int, len(p.Classes))
 	s.bestFit = make([]int, len(p.Classes))
-	s.bestValid = false
 	for _, class := range p.Classes {
 		s.pending += class.Count
 	}
@@ -54,7 +54,7 @@ func newSearch(p Problem, space Space, budget int) *search {
 func (s *search) run() error {
 	b := newBounds(s)
 	if !b.allow(s.Need.Total) {
-		s.space = nil // a Space only takes away; how many would fit is told well enough without it
+		s.space = nil // it only takes away; how far the gang comes is told well enough without it
 		return s.fillInTurns(b)
 	}
 	s.bestValid = s.valid(s.bestFit)
@@ -64,11 +64,22 @@ func (s *search) run() error {
 	if s.complete() || !b.allow(s.goal()) {
 		return nil
 	}
-	if s.space == nil {
-		newFront(s, b).run()
-		return nil
+	if s.space != nil {
+		return newTryout(s, b).run()
 	}
-	return newTryout(s, b).run()
+	plan, exhaustive := newFront(s, b, s.budget).run()
+	s.spent = !exhaustive
+	return s.follow(plan, s.allClasses())
+}
+
+// follow places what a plan says as far as the Space agrees, and fills up what that leaves.
+func (s *search) follow(plan []Run, order []int) error {
+	for _, run := range plan {
+		if _, err := s.place(run.Class, run.Node, run.Count); err != nil {
+			return err
+		}
+	}
+	return s.attempt(order)
 }
 
 func (s *search) outcome() Outcome {
@@ -125,6 +136,7 @@ func (s *search) place(class int, node int32, n int) (int, error) {
 	taken := n
 	if s.space != nil {
 		for taken = 0; taken < n; taken++ {
+			s.steps += tryoutSteps
 			if ok, err := s.space.Place(class, node); err != nil {
 				return 0, err
 			} else if !ok {
@@ -157,6 +169,14 @@ func (s *search) undo() error {
 		return s.space.Undo()
 	}
 	return nil
+}
+
+func (s *search) allClasses() []int {
+	all := make([]int, len(s.Classes))
+	for c := range all {
+		all[c] = c
+	}
+	return all
 }
 
 // clear takes back everything.

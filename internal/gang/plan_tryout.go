@@ -1,9 +1,15 @@
 package gang
 
+import "slices"
+
 // tryout searches exactly where a Space decides what fits. It places members one by one, takes them back, and never
 // looks twice at the same members on the same nodes, however they came there.
+//
+// That takes long on large clusters, so the likely things are tried before: what resources alone suggest, and to begin
+// somewhere else. All of it is proof too: what resources alone exclude, no Space allows.
 type tryout struct {
 	s     *search
+	b     *bounds
 	order []int
 	nodes [][]int32 // by class, in the order in which they are tried
 	seen  map[placement]struct{}
@@ -15,7 +21,7 @@ type tryout struct {
 type placement [2]uint64
 
 func newTryout(s *search, b *bounds) *tryout {
-	t := &tryout{s: s, order: b.order(), nodes: make([][]int32, len(s.Classes)), seen: map[placement]struct{}{}}
+	t := &tryout{s: s, b: b, order: b.orders()[0], nodes: make([][]int32, len(s.Classes)), seen: map[placement]struct{}{}}
 	for c, class := range s.Classes {
 		for _, sp := range s.spots(c, class.Count) {
 			t.nodes[c] = append(t.nodes[c], sp.node)
@@ -26,9 +32,63 @@ func newTryout(s *search, b *bounds) *tryout {
 
 func (t *tryout) run() error {
 	if t.s.Need.Met() {
+		return nil // nothing is at stake but single members, which are tried again with the next change
+	}
+	refused := t.s.refused
+	plan, exhaustive := newFront(t.s, t.b, t.s.steps+t.s.budget/4).run()
+	if plan == nil && exhaustive {
 		return nil
 	}
+	if plan != nil {
+		if err := t.s.follow(plan, t.order); err != nil || t.s.complete() {
+			return err
+		}
+	}
+	if err := t.restart(refused); err != nil || t.s.complete() {
+		return err
+	}
 	return t.explore()
+}
+
+// restart begins with one of the nodes that were refused though they had room, and fills the gang from there.
+//
+// Where members want to be near each other, the first one decides for all, and nodes elsewhere refuse the others. A node
+// that is refused in every attempt lies where none of them has begun; so there are as many attempts as there are zones
+// or racks, not as many as nodes.
+func (t *tryout) restart(refused []int32) error {
+	limit := t.s.steps + (t.s.budget-t.s.steps)/2
+	for len(refused) > 0 && t.s.steps < limit {
+		node := refused[0]
+		refused = refused[1:]
+		if err := t.begin(node); err != nil {
+			return err
+		}
+		if len(t.s.runs) == 0 {
+			continue
+		}
+		if err := t.s.attempt(t.order); err != nil || t.s.complete() {
+			return err
+		}
+		again := slices.Sorted(slices.Values(t.s.refused))
+		refused = slices.DeleteFunc(refused, func(node int32) bool {
+			_, found := slices.BinarySearch(again, node)
+			return !found
+		})
+	}
+	return nil
+}
+
+// begin places the first member that a node takes.
+func (t *tryout) begin(node int32) error {
+	for _, c := range t.order {
+		if !slices.Contains(t.nodes[c], node) {
+			continue
+		}
+		if n, err := t.s.place(c, node, 1); err != nil || n > 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 // explore tries every way to go on from what is placed now, until all members are placed or the budget is spent.
@@ -55,15 +115,12 @@ func (t *tryout) explore() error {
 
 // try places one member and explores from there, unless that has been done.
 func (t *tryout) try(class int, node int32) error {
-	if t.s.room.slots(class, node, 1) == 0 {
-		return nil
-	}
 	before := t.now
 	next := before.plus(class, node)
-	if _, ok := t.seen[next]; ok {
+	if _, ok := t.seen[next]; ok || t.s.room.slots(class, node, 1) == 0 {
 		return nil
 	}
-	if t.s.steps++; t.s.steps > t.s.budget {
+	if t.s.steps >= t.s.budget {
 		t.s.spent = true
 		return nil
 	}
@@ -73,12 +130,11 @@ func (t *tryout) try(class int, node int32) error {
 	}
 	t.seen[next] = struct{}{}
 	t.now = next
-	exploreErr := t.explore()
-	t.now = before
-	if err := t.s.undo(); err != nil {
+	if err := t.explore(); err != nil {
 		return err
 	}
-	return exploreErr
+	t.now = before
+	return t.s.undo()
 }
 
 // promising reports whether the room that is left, by resources alone, allows a better plan than the best so far.
