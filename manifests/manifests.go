@@ -9,3 +9,9 @@ import "embed"
 //
 //go:embed crd/*_*.yaml
 var CRDs embed.FS
+
+// SchedulerConfig is the KubeSchedulerConfiguration that an installation starts
+// with, and that muster-scheduler runs where it is given no other.
+//
+//go:embed scheduler/config.yaml
+var SchedulerConfig []byte

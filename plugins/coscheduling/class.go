@@ -1,0 +1,165 @@
+package coscheduling
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/muster-scheduling/muster/plugins/state"
+)
+
+// class is a number of members that no filter can tell apart.
+type class struct {
+	role    string
+	pods    []*corev1.Pod
+	request map[string]int64
+	// traits is what filters look at.
+	traits traits
+	// singular members hold volumes or claims of their own, so that what was found for one says nothing of the next.
+	singular bool
+}
+
+// traits are the parts of a pod that a filter may look at. What differs between the ranks of a job (names, commands,
+// environment, mounts, generated token volumes) is left out.
+type traits struct {
+	Labels map[string]string
+	Spec   corev1.PodSpec
+}
+
+// classify groups pods into classes, in the order of their first members.
+func (pl *Coscheduling) classify(pods []*corev1.Pod, constrained bool) ([]*class, error) {
+	labelsMatter := constrained
+	if !labelsMatter {
+		repelling, err := pl.handle.SnapshotSharedLister().NodeInfos().HavePodsWithRequiredAntiAffinityList()
+		if err != nil {
+			return nil, fmt.Errorf("listing the nodes whose pods keep others away: %w", err)
+		}
+		labelsMatter = len(repelling) > 0
+	}
+	var classes []*class
+	for _, pod := range pods {
+		c := &class{role: state.RoleOf(pod.Labels), traits: traitsOf(pod, labelsMatter), singular: holdsOwn(pod)}
+		same := func(other *class) bool {
+			return !c.singular && other.role == c.role && equality.Semantic.DeepEqual(other.traits, c.traits)
+		}
+		// Ranks of one role mostly come one after the other: look at the newest class first.
+		if at := lastIndexFunc(classes, same); at >= 0 {
+			classes[at].pods = append(classes[at].pods, pod)
+			continue
+		}
+		c.pods = []*corev1.Pod{pod}
+		c.request = pl.requestOf(pod)
+		classes = append(classes, c)
+	}
+	return classes, nil
+}
+
+func lastIndexFunc(classes []*class, same func(*class) bool) int {
+	for i := len(classes) - 1; i >= 0; i-- {
+		if same(classes[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func traitsOf(pod *corev1.Pod, withLabels bool) traits {
+	spec := pod.Spec
+	spec.Containers = traitsOfContainers(spec.Containers)
+	spec.InitContainers = traitsOfContainers(spec.InitContainers)
+	spec.EphemeralContainers = nil
+	spec.Volumes = slices.DeleteFunc(slices.Clone(spec.Volumes), func(v corev1.Volume) bool { return !restricts(v) })
+	spec.Hostname, spec.Subdomain, spec.ServiceAccountName, spec.DeprecatedServiceAccount = "", "", "", ""
+	spec.ImagePullSecrets, spec.HostAliases, spec.DNSConfig = nil, nil, nil
+	t := traits{Spec: spec}
+	if withLabels {
+		t.Labels = pod.Labels
+	}
+	return t
+}
+
+func traitsOfContainers(containers []corev1.Container) []corev1.Container {
+	stripped := make([]corev1.Container, len(containers))
+	for i, c := range containers {
+		stripped[i] = corev1.Container{Ports: c.Ports, Resources: c.Resources, ResizePolicy: c.ResizePolicy, RestartPolicy: c.RestartPolicy, SecurityContext: c.SecurityContext}
+	}
+	return stripped
+}
+
+// restricts reports whether a volume can keep a pod from a node.
+func restricts(v corev1.Volume) bool {
+	return v.ConfigMap == nil && v.Secret == nil && v.EmptyDir == nil && v.DownwardAPI == nil && v.Projected == nil && v.HostPath == nil
+}
+
+func holdsOwn(pod *corev1.Pod) bool {
+	return len(pod.Spec.ResourceClaims) > 0 || slices.ContainsFunc(pod.Spec.Volumes, restricts)
+}
+
+// constrainsOthers reports whether placing this pod can change where others may go, other than by the resources that it
+// takes.
+func (pl *Coscheduling) constrainsOthers(pod *corev1.Pod) bool {
+	affinity := pod.Spec.Affinity
+	switch {
+	case affinity != nil && affinity.PodAffinity != nil && len(affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution) > 0,
+		affinity != nil && affinity.PodAntiAffinity != nil && len(affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution) > 0,
+		holdsOwn(pod):
+		return true
+	}
+	for _, constraint := range pod.Spec.TopologySpreadConstraints {
+		if constraint.WhenUnsatisfiable == corev1.DoNotSchedule {
+			return true
+		}
+	}
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for _, port := range container.Ports {
+			if port.HostPort > 0 {
+				return true
+			}
+		}
+	}
+	return len(pl.claimedThroughDRA(pod)) > 0
+}
+
+// requestOf is what NodeResourcesFit counts for a pod: milli-CPU, bytes and numbers.
+func (pl *Coscheduling) requestOf(pod *corev1.Pod) map[string]int64 {
+	request := map[string]int64{string(corev1.ResourcePods): 1}
+	throughDRA := pl.claimedThroughDRA(pod)
+	for name, quantity := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
+		switch {
+		case quantity.IsZero() || slices.Contains(throughDRA, name):
+		case name == corev1.ResourceCPU:
+			request[string(name)] = quantity.MilliValue()
+		default:
+			request[string(name)] = quantity.Value()
+		}
+	}
+	return request
+}
+
+// claimedThroughDRA lists the extended resources of a pod that a DeviceClass backs: the scheduler makes claims for them,
+// and no node need list them.
+func (pl *Coscheduling) claimedThroughDRA(pod *corev1.Pod) []corev1.ResourceName {
+	manager := pl.handle.SharedDRAManager()
+	if manager == nil {
+		return nil
+	}
+	var names []corev1.ResourceName
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for name := range container.Resources.Requests {
+			if isExtended(name) && manager.DeviceClassResolver().GetDeviceClass(name) != nil {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// isExtended reports whether a resource is neither Kubernetes' own nor without a domain.
+func isExtended(name corev1.ResourceName) bool {
+	domain, _, qualified := strings.Cut(string(name), "/")
+	return qualified && domain != "kubernetes.io" && !strings.HasSuffix(domain, ".kubernetes.io")
+}

@@ -1,0 +1,59 @@
+package coscheduling
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+// rejections gathers why nodes cannot take members, in the form that kube-scheduler's users know: a count of nodes for
+// each reason.
+type rejections struct {
+	nodes int
+	// byNode holds the first reasons that were given for a node. Classes differ, so a node may have been refused to
+	// several of them.
+	byNode map[int][]string
+	all    []string
+}
+
+func newRejections(nodes int) *rejections {
+	return &rejections{nodes: nodes, byNode: map[int][]string{}}
+}
+
+func (r *rejections) add(node int, status *fwk.Status) {
+	if _, known := r.byNode[node]; !known {
+		r.byNode[node] = status.Reasons()
+	}
+}
+
+func (r *rejections) addAll(status *fwk.Status) {
+	r.all = append(r.all, status.Message())
+}
+
+// String is empty where no node was refused.
+func (r *rejections) String() string {
+	if len(r.all) > 0 {
+		return strings.Join(slices.Compact(slices.Sorted(slices.Values(r.all))), ", ")
+	}
+	if len(r.byNode) == 0 {
+		return ""
+	}
+	counts := map[string]int{}
+	for _, reasons := range r.byNode {
+		for _, reason := range reasons {
+			counts[reason]++
+		}
+	}
+	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	parts := make([]string, len(reasons))
+	for i, reason := range reasons {
+		parts[i] = fmt.Sprintf("%d %s", counts[reason], reason)
+	}
+	return fmt.Sprintf("%d/%d nodes cannot take even one member: %s", len(r.byNode), r.nodes, strings.Join(parts, ", "))
+}

@@ -1,0 +1,96 @@
+package state
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
+
+	"github.com/muster-scheduling/muster/internal/gang"
+)
+
+// View is what a gang looks like at one moment. Its objects are shared: readers must not change them.
+type View struct {
+	Key Key
+	// PodGroup is nil where it does not exist.
+	PodGroup *podgroupv1alpha1.PodGroup
+	// Verdict is why the gang waits; its reason is gang.None where it has its minimum.
+	Verdict gang.Verdict
+	// Since is when the verdict's reason became what it is.
+	Since time.Time
+	// MinMember is the gang's minimum; 0 where it cannot be told.
+	MinMember int
+	// Running members are bound and have not ended; Reserved ones are on their way to be bound. Started is how many of the
+	// Running have containers that run.
+	Running, Reserved, Succeeded, Started int
+	// Whole is set once the minimum has been bound.
+	Whole bool
+	// BrokenSince is when the gang fell below its minimum while members run; zero where that is not so.
+	BrokenSince time.Time
+	// Waiting are the members that could be placed, oldest first; Members are those that are bound.
+	Waiting, Bound []*corev1.Pod
+}
+
+// Partial reports whether members are bound although the gang never had its minimum, and nothing is under way to
+// complete it.
+func (v View) Partial() bool {
+	return v.Running > 0 && !v.Whole && v.Reserved == 0 && !v.BrokenSince.IsZero()
+}
+
+// Changed names the gangs that changed since the last call.
+func (r *Registry) Changed() []Key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	keys := make([]Key, 0, len(r.dirty))
+	for key := range r.dirty {
+		keys = append(keys, key)
+	}
+	clear(r.dirty)
+	return keys
+}
+
+// View shows a gang as it is now, and is false for one of which nothing is left.
+func (r *Registry) View(key Key) (View, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.gangs[key]
+	if e == nil {
+		return View{}, false
+	}
+	v := View{
+		Key:         key,
+		PodGroup:    e.podGroup,
+		Verdict:     e.noted,
+		Since:       e.since,
+		MinMember:   e.spec.MinMember,
+		Running:     e.running(),
+		Reserved:    e.reserved,
+		Succeeded:   len(e.succeeded),
+		Whole:       e.whole,
+		BrokenSince: e.brokenSince,
+		Waiting:     e.pods(ready),
+	}
+	for _, pod := range e.pods(held) {
+		if pod.Spec.NodeName == "" {
+			continue
+		}
+		v.Bound = append(v.Bound, pod)
+		if pod.Status.Phase == corev1.PodRunning {
+			v.Started++
+		}
+	}
+	return v, true
+}
+
+// WaitsInPermit reports whether a pod that the framework holds in Permit is one that a plan holds there. One that is
+// not has to be rejected: its plan fell in the instant before the framework took note of the pod.
+func (r *Registry) WaitsInPermit(uid types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.members[uid]
+	return m != nil && m.gang.plan != nil && m.reserved && !m.gang.plan.open
+}
+
+// Sweep forgets the queue order of pods that left before a time.
+func (r *Registry) Sweep(before time.Time) { r.order.sweep(before) }
