@@ -1,0 +1,109 @@
+package main
+
+import (
+	"time"
+
+	"github.com/muster-scheduling/muster/internal/witness"
+)
+
+// pauseLimit is for how long a gang may be partly bound without another of its pods being bound: longer than any
+// binding of one pod takes on a busy machine, shorter than any wait for room.
+const pauseLimit = 2 * time.Second
+
+// trace is what was seen while one workload was submitted to one system.
+type trace struct {
+	// begin is just before the first create, end when the watching stopped.
+	begin, end time.Time
+	// created holds for each gang when the create of its last pod returned.
+	created []time.Time
+	// events are the bindings in the order in which the watch told of them.
+	events []witness.Event
+}
+
+// result is one measurement: one workload on one system in one round.
+type result struct {
+	round            int
+	workload, system string
+	// complete says that every gang that fits was whole before the deadline; note says what was missing, or what broke.
+	complete, broken bool
+	note             string
+	// values holds what was measured by metric name. What could not be measured is absent.
+	values map[string]float64
+}
+
+// metric names a column of the CSV, and a line of the tables.
+type metric struct {
+	name, title string
+	decimals    int
+}
+
+// rate is the metric by which systems are compared: each is also shown as a share of the others.
+const rate = "pods_per_s"
+
+// metrics are all figures of a measurement, in the order of the CSV's columns. Times are in seconds.
+var metrics = []metric{
+	{rate, "pods bound per second", 0},
+	{"submit_s", "first create → last create, s", 1},
+	{"first_create_to_last_bind_s", "first create → last bind, s", 2},
+	{"last_create_to_last_bind_s", "last create → last bind, s", 2},
+	{"gang_s", "a gang's last create → all bound, s", 2},
+	{"whole_gangs", "gangs whole", 0},
+	{"partial_gangs", "gangs partly bound", 0},
+	{"bound_pods", "pods bound", 0},
+	{"longest_burst_s", "longest time a gang took to bind, s", 2},
+	{"longest_pause_s", "longest pause in that, s", 2},
+	{"scheduler_cpu_s", "scheduler CPU, s", 1},
+	{"scheduler_peak_mib", "scheduler peak memory, MiB", 0},
+	{"apiserver_cpu_s", "etcd and API server CPU, s", 1},
+	{"apiserver_peak_mib", "etcd and API server peak memory, MiB", 0},
+	{"load_cpu_s", "load generator CPU, s", 1},
+}
+
+// figures computes what a trace says of a workload. The rate and the times to the last bind exist only if every gang
+// that fits was whole.
+func figures(w workload, t trace) (values map[string]float64, complete bool) {
+	gangs := make([]witness.Gang, w.gangs)
+	for i := range gangs {
+		gangs[i] = witness.Gang{Name: gangName(i), Min: w.size}
+	}
+	verdicts := witness.Judge(gangs, t.events, t.end)
+	var bound, whole int
+	var lastCreate, lastBind time.Time
+	var waits []float64
+	var pause time.Duration
+	for i, v := range verdicts {
+		bound += v.Placed
+		pause = max(pause, v.Pause)
+		lastCreate = later(lastCreate, t.created[i])
+		if !v.Whole.IsZero() {
+			whole++
+			lastBind = later(lastBind, v.Whole)
+			waits = append(waits, v.Whole.Sub(t.created[i]).Seconds())
+		}
+	}
+	values = map[string]float64{
+		"submit_s":        lastCreate.Sub(t.begin).Seconds(),
+		"bound_pods":      float64(bound),
+		"whole_gangs":     float64(whole),
+		"partial_gangs":   float64(witness.Partial(verdicts, pauseLimit)),
+		"longest_burst_s": witness.LongestBurst(verdicts).Seconds(),
+		"longest_pause_s": pause.Seconds(),
+	}
+	complete = whole >= w.fit
+	if complete {
+		total := lastBind.Sub(t.begin).Seconds()
+		gang, _ := spreadOf(waits)
+		values[rate] = float64(whole*w.size) / total
+		values["gang_s"] = gang.median
+		values["first_create_to_last_bind_s"] = total
+		values["last_create_to_last_bind_s"] = lastBind.Sub(lastCreate).Seconds()
+	}
+	return values, complete
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
