@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+
+	"github.com/muster-scheduling/muster/internal/witness"
+)
+
+const (
+	// creators is how many pods are created at a time.
+	creators = 32
+	// settle is for how long bindings are still looked for once all gangs that fit are whole.
+	settle = 3 * time.Second
+	// loadNamespace is where the pods of a workload are.
+	loadNamespace = "bench"
+)
+
+// submit creates the pods of a workload, watches them being bound until all gangs that fit are whole, and for some
+// time more, or until the deadline. For raw it binds each pod as soon as its create has returned.
+func submit(ctx context.Context, c *clients, w workload, system string, seed uint64, deadline time.Duration) (trace, error) {
+	bindings, err := watchBindings(ctx, c.kube, w)
+	if err != nil {
+		return trace{}, err
+	}
+	defer bindings.stop()
+	t := trace{created: make([]time.Time, w.gangs), begin: time.Now()}
+	bounded, cancel := context.WithDeadline(ctx, t.begin.Add(deadline))
+	defer cancel()
+	if err := create(bounded, c, w, system, seed, &t); err != nil {
+		return trace{}, err
+	}
+	select {
+	case <-bindings.whole:
+		if err := sleep(ctx, settle); err != nil {
+			return trace{}, fmt.Errorf("waiting for bindings that come late: %w", err)
+		}
+	case <-bindings.broken:
+		return trace{}, fmt.Errorf("watching the pods: the watch ended: %w", errors.Join(bindings.err, ctx.Err()))
+	case <-bounded.Done():
+	}
+	t.events = bindings.stop()
+	t.end = time.Now()
+	return t, ctx.Err()
+}
+
+// create creates all pods, and notes for each gang when its last create returned.
+func create(ctx context.Context, c *clients, w workload, system string, seed uint64, t *trace) error {
+	var mu sync.Mutex
+	work := make(chan int, creators)
+	order := w.order(seed)
+	g, ctx := errgroup.WithContext(ctx)
+	for range creators {
+		g.Go(func() error {
+			for i := range work {
+				m := order[i]
+				made, err := c.kube.CoreV1().Pods(loadNamespace).Create(ctx,
+					pod(system, loadNamespace, gangName(m.gang), m.index, w.gpusPerNode > 0), metav1.CreateOptions{})
+				if err != nil {
+					return fmt.Errorf("creating pod %d of %d: %w", i, len(order), err)
+				}
+				now := time.Now()
+				mu.Lock()
+				t.created[m.gang] = later(t.created[m.gang], now)
+				mu.Unlock()
+				if system == "raw" && m.gang < w.fit {
+					if err := bind(ctx, c, made, w.nodeName(i)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(work)
+		for i := range order {
+			select {
+			case work <- i:
+			case <-ctx.Done():
+				return nil // a creator has failed and says why, or the deadline makes them fail
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// bindingWatch stamps the first moment at which each pod was seen with a node.
+type bindingWatch struct {
+	watcher watch.Interface
+	// whole is closed once as many gangs as fit are whole; broken once the watch has ended.
+	whole, broken chan struct{}
+	once          sync.Once
+	// events and err may be read once broken is closed.
+	events []witness.Event
+	err    error
+}
+
+func watchBindings(ctx context.Context, kube kubernetes.Interface, w workload) (*bindingWatch, error) {
+	pods := kube.CoreV1().Pods(loadNamespace)
+	list, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing the pods: %w", err)
+	}
+	if len(list.Items) > 0 {
+		return nil, fmt.Errorf("there are %d pods already", len(list.Items))
+	}
+	watcher, err := watchtools.NewRetryWatcherWithContext(ctx, list.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return pods.Watch(ctx, options)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watching the pods: %w", err)
+	}
+	b := &bindingWatch{watcher: watcher, whole: make(chan struct{}), broken: make(chan struct{})}
+	go b.follow(w)
+	return b, nil
+}
+
+func (b *bindingWatch) follow(w workload) {
+	defer close(b.broken)
+	seen := make(map[string]bool, w.gangs*w.size)
+	held := make(map[string]int, w.gangs)
+	whole := 0
+	for e := range b.watcher.ResultChan() {
+		p, ok := e.Object.(*corev1.Pod)
+		if !ok {
+			b.err = apierrors.FromObject(e.Object)
+			return
+		}
+		if p.Spec.NodeName == "" || seen[p.Name] {
+			continue
+		}
+		seen[p.Name] = true
+		gang := gangOf(p)
+		b.events = append(b.events, witness.Event{At: time.Now(), Gang: gang, Pod: p.Name, Kind: witness.Bound})
+		if held[gang]++; held[gang] == w.size {
+			if whole++; whole == w.fit {
+				close(b.whole)
+			}
+		}
+	}
+}
+
+// stop ends the watch and returns what was seen. It may be called more than once.
+func (b *bindingWatch) stop() []witness.Event {
+	b.once.Do(b.watcher.Stop)
+	<-b.broken
+	return b.events
+}
+
+// sleep returns after some time, or with the context's error when that ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

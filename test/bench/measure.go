@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// startDeadline is how long an API server with all of its nodes, or a scheduler, may take to start.
+const startDeadline = 3 * time.Minute
+
+// measure runs one workload on one system, on an API server and a scheduler of its own, and leaves nothing behind.
+func measure(ctx context.Context, w workload, system string, round int, seed uint64, deadline time.Duration) result {
+	r := result{round: round, workload: w.name, system: system, values: map[string]float64{}}
+	if err := r.run(ctx, w, seed, deadline); err != nil {
+		r.broken, r.complete, r.note = true, false, err.Error()
+	}
+	return r
+}
+
+func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time.Duration) (err error) {
+	dir, err := os.MkdirTemp("", "muster-bench-")
+	if err != nil {
+		return fmt.Errorf("making a directory for the measurement: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	apiserver, err := startChild(dir, apiserverRole, apiserverConfig{
+		Dir: dir, Kubeconfig: kubeconfig, Nodes: w.nodeGroup(), NativeGangs: r.system == "native",
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, apiserver.stop()) }()
+	starting, cancel := context.WithTimeout(ctx, startDeadline)
+	defer cancel()
+	if err := apiserver.waitReady(starting); err != nil {
+		return err
+	}
+	c, err := connect(kubeconfig)
+	if err != nil {
+		return err
+	}
+	if err := prepare(starting, c, w, r.system); err != nil {
+		return err
+	}
+	children := []*child{apiserver}
+	if r.system != "raw" {
+		scheduler, startErr := startChild(dir, schedulerRole,
+			schedulerConfig{System: r.system, Dir: dir, Kubeconfig: kubeconfig})
+		if startErr != nil {
+			return startErr
+		}
+		defer func() { err = errors.Join(err, scheduler.stop()) }()
+		children = append(children, scheduler)
+	}
+	alive, stop := whileAlive(ctx, children)
+	defer stop()
+	if err := warmUp(alive, c, r.system); err != nil {
+		return errors.Join(err, context.Cause(alive))
+	}
+	if err := r.load(alive, c, w, seed, deadline, children); err != nil {
+		return errors.Join(err, context.Cause(alive))
+	}
+	return nil
+}
+
+// load submits the workload and takes down its figures and what it cost each process.
+func (r *result) load(
+	ctx context.Context, c *clients, w workload, seed uint64, deadline time.Duration, children []*child,
+) error {
+	meter, err := startMeter(children)
+	if err != nil {
+		return err
+	}
+	t, err := submit(ctx, c, w, r.system, seed, deadline)
+	if err != nil {
+		return err
+	}
+	r.values, r.complete = figures(w, t)
+	if !r.complete {
+		r.note = fmt.Sprintf("%.0f of %d gangs whole and %.0f partly bound after %v",
+			r.values["whole_gangs"], w.fit, r.values["partial_gangs"], deadline)
+	}
+	return meter.read(r.values)
+}
+
+// connect makes clients that put no limit on themselves.
+func connect(kubeconfig string) (*clients, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	config.QPS = -1
+	config.WarningHandler = rest.NoWarnings{}
+	dyn, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	return &clients{kube: kube, dynamic: dyn}, nil
+}
+
+// prepare creates all that is there before the first pod: the namespace and the gangs.
+func prepare(ctx context.Context, c *clients, w workload, system string) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: loadNamespace}}
+	if _, err := c.kube.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating the namespace %s: %w", loadNamespace, err)
+	}
+	for i := range w.gangs {
+		if err := createGang(ctx, c, system, loadNamespace, gangName(i), w.size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whileAlive is a context that ends as soon as one of the children does, with that as its cause.
+func whileAlive(ctx context.Context, children []*child) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	for _, c := range children {
+		go func() {
+			select {
+			case <-c.exited:
+				cancel(c.err)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
+}
