@@ -68,6 +68,5 @@ func up(cmd *cobra.Command, cfg localcluster.Config) error {
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "ready")
 	fmt.Fprintln(cmd.OutOrStdout(), "export KUBECONFIG="+cluster.Kubeconfig())
-	<-cmd.Context().Done()
-	return cluster.Stop()
+	return errors.Join(cluster.Wait(cmd.Context()), cluster.Stop())
 }

@@ -81,7 +81,7 @@ func startAPIServer(listener net.Listener, args []string, client *rest.Config) (
 		return runAPIServer(ctx, completed)
 	})
 	if err := waitReady(p, client); err != nil {
-		return nil, errors.Join(err, p.stop(stopTimeout))
+		return nil, errors.Join(err, p.end())
 	}
 	return p, nil
 }

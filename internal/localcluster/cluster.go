@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +23,8 @@ const (
 	stopTimeout  = 20 * time.Second // for one part to end
 )
 
-// running is set while the process has a cluster.
-var running atomic.Bool
+// inUse is set while the process has a cluster.
+var inUse atomic.Bool
 
 // A Cluster is a running cluster. Its methods may not be called concurrently,
 // RESTConfig, Kubeconfig and Wait aside.
@@ -36,8 +37,9 @@ type Cluster struct {
 	log        *os.File
 	listener   net.Listener
 	parts      []*part // in the order in which they started
-	scheduler  *part
-	manager    *part
+	scheduler  *command
+	manager    *command
+	probe      *http.Client // asks them whether they are ready
 	stopped    bool
 }
 
@@ -49,7 +51,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := errors.Join(validateComponents(cfg.Components), validateNodeGroups(cfg.Nodes)); err != nil {
 		return nil, err
 	}
-	if !running.CompareAndSwap(false, true) {
+	if !inUse.CompareAndSwap(false, true) {
 		return nil, errors.New("this process has a cluster already; stop it first")
 	}
 	c := &Cluster{cfg: cfg}
@@ -71,6 +73,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		c.installCRDs, // first of all: the garbage collector finds new kinds only every 30 s
 		c.startControllers,
 		c.startNodes,
+		c.startMuster,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -187,6 +190,31 @@ func (c *Cluster) startNodes(ctx context.Context) error {
 	return nil
 }
 
+// startMuster starts the scheduler and the manager, as far as they are wanted.
+func (c *Cluster) startMuster(ctx context.Context) error {
+	c.scheduler, c.manager = c.schedulerCommand(), c.managerCommand()
+	if c.cfg.runs(Scheduler) {
+		if err := c.StartScheduler(ctx); err != nil {
+			return err
+		}
+	}
+	if c.cfg.runs(Manager) && c.manager != nil {
+		return c.StartManager(ctx)
+	}
+	return nil
+}
+
+func (c *Cluster) startCommand(ctx context.Context, command *command) error {
+	if c.probe == nil {
+		probe, err := probeClient(c.client)
+		if err != nil {
+			return err
+		}
+		c.probe = probe
+	}
+	return command.start(ctx, c.probe)
+}
+
 // RESTConfig is a fresh copy of the administrator's client configuration, with
 // no limit on the client's own rate.
 func (c *Cluster) RESTConfig() *rest.Config {
@@ -198,6 +226,41 @@ func (c *Cluster) Kubeconfig() string {
 	return c.kubeconfig
 }
 
+// running lists the parts in the order in which they started.
+func (c *Cluster) running() []*part {
+	parts := slices.Clone(c.parts)
+	for _, command := range []*command{c.scheduler, c.manager} {
+		if command != nil && command.part != nil {
+			parts = append(parts, command.part)
+		}
+	}
+	return parts
+}
+
+// Wait returns nil when the context ends, and before that the reason why one of
+// the parts that now run ended by itself, if one does.
+func (c *Cluster) Wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts := c.running()
+	ended := make(chan error, len(parts))
+	for _, p := range parts {
+		go func() {
+			select {
+			case <-p.done:
+				ended <- p.ended()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
 // Stop ends every part, the last started first, and removes what the cluster
 // wrote unless Config.DataDir is set. The error joins what went wrong; the
 // cluster is gone all the same. A second call does nothing.
@@ -206,10 +269,10 @@ func (c *Cluster) Stop() error {
 		return nil
 	}
 	c.stopped = true
-	defer running.Store(false)
+	defer inUse.Store(false)
 	var errs []error
-	for _, p := range slices.Backward(c.parts) {
-		errs = append(errs, p.stop(stopTimeout))
+	for _, p := range slices.Backward(c.running()) {
+		errs = append(errs, p.stop())
 	}
 	if c.listener != nil {
 		c.listener.Close() // closed by the API server if it came to that

@@ -1,0 +1,47 @@
+package localcluster
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/muster-scheduling/muster/plugins"
+)
+
+// schedulerCommand is muster-scheduler as the administrator, answering on
+// loopback with the API server's certificate.
+func (c *Cluster) schedulerCommand() *command {
+	return &command{
+		name:   Scheduler,
+		create: plugins.Command,
+		args:   c.cfg.SchedulerArgs,
+		listen: func(port int) ([]string, string) {
+			return []string{
+				"--kubeconfig=" + c.kubeconfig,
+				"--authentication-kubeconfig=" + c.kubeconfig,
+				"--authorization-kubeconfig=" + c.kubeconfig,
+				"--leader-elect=false",
+				"--bind-address=127.0.0.1",
+				fmt.Sprintf("--secure-port=%d", port),
+				"--tls-cert-file=" + c.pki.servingCert,
+				"--tls-private-key-file=" + c.pki.servingKey,
+			}, fmt.Sprintf("https://127.0.0.1:%d/readyz", port)
+		},
+	}
+}
+
+// StartScheduler runs muster-scheduler and returns once it is ready. It fails
+// when it runs already. It may be called on a cluster without the component.
+func (c *Cluster) StartScheduler(ctx context.Context) error {
+	return c.startCommand(ctx, c.scheduler)
+}
+
+// StopScheduler stops the scheduler, as a termination signal does, and waits.
+func (c *Cluster) StopScheduler() error {
+	return c.scheduler.stop()
+}
+
+// KillScheduler cuts the scheduler off in what it is doing and does not wait.
+// StartScheduler may be called right after.
+func (c *Cluster) KillScheduler() {
+	c.scheduler.kill()
+}
