@@ -69,6 +69,7 @@ func run(cmd *cobra.Command, opts *options.Options) error {
 	if err := tune(cmd); err != nil {
 		return err
 	}
+	authenticateBy(cmd, opts)
 	cc, sched, err := setUp(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("setting up the scheduler: %w", err)
@@ -86,6 +87,21 @@ func contextOf(cmd *cobra.Command) context.Context {
 		return ctx
 	}
 	return context.Background()
+}
+
+// authenticateBy lets who asks for metrics be authenticated by the cluster that --kubeconfig names, where no other is
+// named for that.
+func authenticateBy(cmd *cobra.Command, opts *options.Options) {
+	kubeconfig, err := cmd.Flags().GetString("kubeconfig")
+	if err != nil || kubeconfig == "" {
+		return
+	}
+	if opts.Authentication.RemoteKubeConfigFile == "" {
+		opts.Authentication.RemoteKubeConfigFile = kubeconfig
+	}
+	if opts.Authorization.RemoteKubeConfigFile == "" {
+		opts.Authorization.RemoteKubeConfigFile = kubeconfig
+	}
 }
 
 // tune spares what a gang scheduler would waste, unless the user says otherwise.

@@ -115,7 +115,7 @@ func (r *Registry) Standing(pod *corev1.Pod) (Standing, string, Request) {
 	}
 	pods := e.pods(ready)
 	at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.UID == pod.UID })
-	leaderFirst := append([]*corev1.Pod{pods[at]}, slices.Delete(pods, at, at+1)...)
+	leaderFirst := slices.Concat(pods[at:at+1], pods[:at], pods[at+1:])
 	return Leading, "", Request{Key: key, Need: e.need(), Pods: leaderFirst}
 }
 

@@ -147,6 +147,9 @@ func (s *Store) watchPodGroups(ctx context.Context) error {
 	informer := cache.NewSharedIndexInformer(
 		cache.NewListWatchFromClient(s.podGroups, "podgroups", metav1.NamespaceAll, fields.Everything()),
 		&podgroupv1alpha1.PodGroup{}, 0, cache.Indexers{})
+	if err := informer.SetTransform(withKind); err != nil {
+		return err
+	}
 	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
 			if pg, ok := obj.(*podgroupv1alpha1.PodGroup); ok {
@@ -168,6 +171,15 @@ func (s *Store) watchPodGroups(ctx context.Context) error {
 	}
 	go informer.RunWithContext(ctx)
 	return nil
+}
+
+// withKind puts back the kind that decoding drops, since events name it, and drops what nobody reads.
+func withKind(obj any) (any, error) {
+	if pg, ok := obj.(*podgroupv1alpha1.PodGroup); ok {
+		pg.SetGroupVersionKind(podgroupv1alpha1.SchemeGroupVersion.WithKind("PodGroup"))
+		pg.ManagedFields = nil
+	}
+	return obj, nil
 }
 
 // lastState unwraps what an informer hands out for an object whose deletion it missed.

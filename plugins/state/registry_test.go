@@ -1,0 +1,352 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
+
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/gang"
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newTestRegistry() *Registry { return NewRegistry(func() time.Time { return epoch }) }
+
+func podGroup(name string, minMember int32, minMembers string) *podgroupv1alpha1.PodGroup {
+	pg := &podgroupv1alpha1.PodGroup{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name)}}
+	pg.Spec.MinMember = minMember
+	if minMembers != "" {
+		pg.Annotations = map[string]string{schedulingv1alpha1.MinMembersAnnotation: minMembers}
+	}
+	return pg
+}
+
+func pod(gang, name string) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name), CreationTimestamp: metav1.Time{Time: epoch}}}
+	p.Spec.SchedulerName = schedulingv1alpha1.SchedulerName
+	if gang != "" {
+		p.Labels = map[string]string{schedulingv1alpha1.PodGroupLabel: gang}
+	}
+	return p
+}
+
+func on(p *corev1.Pod, node string) *corev1.Pod {
+	p = p.DeepCopy()
+	p.Spec.NodeName = node
+	return p
+}
+
+func names(pods []*corev1.Pod) []string {
+	var names []string
+	for _, p := range pods {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func wantAdmitted(t *testing.T, r *Registry, p *corev1.Pod, want bool) {
+	t.Helper()
+	if got, why := r.Admit(p); got != want {
+		t.Errorf("Admit(%s) = %t (%s), want %t", p.Name, got, why, want)
+	}
+}
+
+func wantReason(t *testing.T, r *Registry, name string, want gang.Reason) {
+	t.Helper()
+	view, ok := r.View(Key{Namespace: "ns", Name: name})
+	if !ok || view.Verdict.Reason != want {
+		t.Errorf("gang %s waits for %q (%s), want %q", name, view.Verdict.Reason, view.Verdict.Message, want)
+	}
+}
+
+// plan commits a plan that puts every ready member on node n, the leader first.
+func planAll(t *testing.T, r *Registry, leader *corev1.Pod) Effects {
+	t.Helper()
+	standing, _, request := r.Standing(leader)
+	if standing != Leading {
+		t.Fatalf("pod %s has standing %d, want it to lead", leader.Name, standing)
+	}
+	var placements []Placement
+	for _, p := range request.Pods {
+		placements = append(placements, Placement{UID: p.UID, Node: "n"})
+	}
+	effects, err := r.Commit(request, placements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return effects
+}
+
+func TestOnlyTheLeaderEntersUntilThereIsAPlan(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 3, ""))
+	a, b, c := pod("g", "a"), pod("g", "b"), pod("g", "c")
+	wantAdmitted(t, r, a, false)
+	wantReason(t, r, "g", gang.WaitingForMembers)
+	wantAdmitted(t, r, b, false)
+	// The last member to come completes the gang and leads it: nobody else has to be woken.
+	wantAdmitted(t, r, c, true)
+	wantReason(t, r, "g", gang.NotYetPlanned)
+	wantAdmitted(t, r, a, false)
+
+	effects := planAll(t, r, c)
+	if got := names(effects.Activate); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("the plan lets in %v, want a and b", got)
+	}
+	for i, p := range []*corev1.Pod{c, a, b} {
+		wantAdmitted(t, r, p, true)
+		if standing, node, _ := r.Standing(p); standing != Planned || node != "n" {
+			t.Errorf("pod %s has standing %d on %q", p.Name, standing, node)
+		}
+		if err := r.Reserve(p, "n"); err != nil {
+			t.Fatal(err)
+		}
+		wait, effects := r.Permit(p)
+		if wait != (i < 2) {
+			t.Errorf("pod %s waits: %t", p.Name, wait)
+		}
+		if i == 2 && len(effects.Allow) != 2 {
+			t.Errorf("the last member lets %v go, want the two others", effects.Allow)
+		}
+	}
+	wantReason(t, r, "g", gang.None)
+}
+
+func TestNothingIsHeldWhenAMemberFails(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 2, ""))
+	a, b := pod("g", "a"), pod("g", "b")
+	r.Admit(a)
+	r.Admit(b)
+	planAll(t, r, b)
+	if err := r.Reserve(b, "n"); err != nil {
+		t.Fatal(err)
+	}
+	r.Permit(b)
+	effects := r.GiveBack(a.UID)
+	if !slices.Equal(effects.Reject, []types.UID{"b"}) {
+		t.Errorf("rejected %v, want b", effects.Reject)
+	}
+	r.GiveBack(b.UID)
+	view, _ := r.View(Key{Namespace: "ns", Name: "g"})
+	if view.Reserved != 0 || len(view.Waiting) != 2 {
+		t.Errorf("after giving back: %d reserved, %d waiting", view.Reserved, len(view.Waiting))
+	}
+	if _, planned := r.gangs[view.Key].plan, true; r.gangs[view.Key].plan != nil && planned {
+		t.Error("the plan stands")
+	}
+}
+
+func TestMemberDeletedBetweenPlanAndBind(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		min      int32
+		wantFall bool
+	}{
+		{name: "needed", min: 3, wantFall: true},
+		{name: "surplus", min: 2, wantFall: false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newTestRegistry()
+			r.SetPodGroup(podGroup("g", tc.min, ""))
+			pods := []*corev1.Pod{pod("g", "a"), pod("g", "b"), pod("g", "c")}
+			for _, p := range pods {
+				r.SetPod(p)
+			}
+			leader := pods[0]
+			wantAdmitted(t, r, leader, true)
+			planAll(t, r, leader)
+			if err := r.Reserve(leader, "n"); err != nil {
+				t.Fatal(err)
+			}
+			if wait, _ := r.Permit(leader); !wait {
+				t.Fatal("the leader does not wait")
+			}
+			effects := r.DeletePod("c")
+			if fell := len(effects.Reject) == 1; fell != tc.wantFall {
+				t.Errorf("the plan fell: %t, want %t", fell, tc.wantFall)
+			}
+			if !tc.wantFall {
+				if err := r.Reserve(pods[1], "n"); err != nil {
+					t.Fatal(err)
+				}
+				if wait, effects := r.Permit(pods[1]); wait || len(effects.Allow) != 1 {
+					t.Errorf("the rest of the plan waits: %t, lets go %v", wait, effects.Allow)
+				}
+			}
+		})
+	}
+}
+
+func TestLeaderDeleted(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 2, ""))
+	a, b, c := pod("g", "a"), pod("g", "b"), pod("g", "c")
+	r.SetPod(a)
+	effects := r.SetPod(b)
+	if got := names(effects.Activate); !slices.Equal(got, []string{"a"}) {
+		t.Fatalf("activated %v, want a to lead", got)
+	}
+	r.SetPod(c)
+	effects = r.DeletePod("a")
+	if got := names(effects.Activate); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("activated %v, want b to lead in place of a", got)
+	}
+}
+
+func TestRestartWithHalfTheGangBound(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPod(on(pod("g", "a"), "n"))
+	r.SetPod(pod("g", "b"))
+	wantReason(t, r, "g", gang.PodGroupNotFound)
+	effects := r.SetPodGroup(podGroup("g", 2, ""))
+	if got := names(effects.Activate); !slices.Equal(got, []string{"b"}) {
+		t.Fatalf("activated %v, want b to complete the gang", got)
+	}
+	view, _ := r.View(Key{Namespace: "ns", Name: "g"})
+	if !view.Partial() {
+		t.Error("a gang with half of its minimum bound is not reported as partial")
+	}
+	standing, _, request := r.Standing(pod("g", "b"))
+	if standing != Leading || request.Need.Total != 1 {
+		t.Errorf("standing %d, need %+v, want b to be planned alone", standing, request.Need)
+	}
+}
+
+func TestSucceededMembersAreNotLost(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 2, ""))
+	key := Key{Namespace: "ns", Name: "g"}
+	for _, name := range []string{"a", "b"} {
+		r.SetPod(on(pod("g", name), "n"))
+	}
+	wantReason(t, r, "g", gang.None)
+	// Either informer may be first.
+	r.SetSucceeded(key, "a", "")
+	r.DeletePod("a")
+	r.DeletePod("b")
+	r.SetSucceeded(key, "b", "")
+	wantReason(t, r, "g", gang.None)
+	r.ForgetSucceeded(key, "b")
+	wantReason(t, r, "g", gang.WaitingForMembers)
+}
+
+func TestNodeLostBreaksAndMends(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 2, ""))
+	key := Key{Namespace: "ns", Name: "g"}
+	r.SetPod(on(pod("g", "a"), "n"))
+	r.SetPod(on(pod("g", "b"), "n"))
+	terminating := on(pod("g", "b"), "n")
+	terminating.DeletionTimestamp = &metav1.Time{Time: epoch}
+	r.SetPod(terminating)
+	if view, _ := r.View(key); view.BrokenSince.IsZero() || view.Partial() {
+		t.Errorf("broken since %v, partial %t: want broken, not partial", view.BrokenSince, view.Partial())
+	}
+	wantAdmitted(t, r, pod("g", "b2"), true)
+	newer := pod("", "single")
+	if !r.Less(pod("g", "b2"), newer) {
+		t.Error("the broken gang does not go before a newer pod of equal priority")
+	}
+	planAll(t, r, pod("g", "b2"))
+	if view, _ := r.View(key); !view.BrokenSince.IsZero() {
+		t.Error("broken although it is being mended")
+	}
+}
+
+func TestSurplusComesAndGoesOneByOne(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 1, ""))
+	r.SetPod(on(pod("g", "a"), "n"))
+	b := pod("g", "b")
+	wantAdmitted(t, r, b, true)
+	if standing, _, _ := r.Standing(b); standing != Free {
+		t.Errorf("surplus has standing %d, want Free", standing)
+	}
+	if err := r.Reserve(b, "n"); err != nil {
+		t.Fatal(err)
+	}
+	if wait, _ := r.Permit(b); wait {
+		t.Error("surplus waits in Permit")
+	}
+}
+
+func TestBadPodGroups(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		pg   *podgroupv1alpha1.PodGroup
+		want gang.Reason
+	}{
+		{name: "missing", want: gang.PodGroupNotFound},
+		{name: "minMember zero", pg: podGroup("g", 0, ""), want: gang.Misconfigured},
+		{name: "malformed annotation", pg: podGroup("g", 1, "{"), want: gang.Misconfigured},
+		{name: "more than exist", pg: podGroup("g", 2, ""), want: gang.WaitingForMembers},
+		{name: "role that nobody has", pg: podGroup("g", 1, `{"ps":1}`), want: gang.WaitingForMembers},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newTestRegistry()
+			if tc.pg != nil {
+				r.SetPodGroup(tc.pg)
+			}
+			wantAdmitted(t, r, pod("g", "a"), false)
+			wantReason(t, r, "g", tc.want)
+			// The user mends it.
+			effects := r.SetPodGroup(podGroup("g", 1, ""))
+			if got := names(effects.Activate); !slices.Equal(got, []string{"a"}) {
+				t.Errorf("after it was mended %v is activated, want a", got)
+			}
+		})
+	}
+}
+
+func TestQueueOrder(t *testing.T) {
+	r := newTestRegistry()
+	late := podGroup("late", 1, "")
+	late.CreationTimestamp = metav1.Time{Time: epoch.Add(time.Minute)}
+	r.SetPodGroup(late)
+	early := podGroup("early", 1, "")
+	early.CreationTimestamp = metav1.Time{Time: epoch}
+	r.SetPodGroup(early)
+	l, e := pod("late", "a"), pod("early", "z")
+	r.Admit(l)
+	r.Admit(e)
+	if !r.Less(e, l) {
+		t.Error("the older gang does not go first")
+	}
+	urgent := pod("", "urgent")
+	urgent.Spec.Priority = new(int32)
+	*urgent.Spec.Priority = 10
+	if !r.Less(urgent, e) {
+		t.Error("the higher priority does not go first")
+	}
+	planAll(t, r, l)
+	if !r.Less(l, urgent) {
+		t.Error("a member that is being committed does not go before everybody else")
+	}
+}
+
+func TestMixedPriorityCountsAsTheHighest(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 2, ""))
+	low, high := pod("g", "low"), pod("g", "high")
+	high.Spec.Priority = new(int32)
+	*high.Spec.Priority = 5
+	r.Admit(high)
+	wantAdmitted(t, r, low, true)
+	if got := r.order.get(low).priority; got != 5 {
+		t.Errorf("the leader goes with priority %d, want the highest of the gang", got)
+	}
+}
+
+func ExampleRoleOf() {
+	fmt.Println(RoleOf(map[string]string{schedulingv1alpha1.ReplicaTypeLabel: "worker"}))
+	// Output: worker
+}
