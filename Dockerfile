@@ -1,0 +1,11 @@
+# One image per program, from the static binary that `make build` put into bin/:
+#
+#   docker build --build-arg BINARY=muster-scheduler -t muster-scheduler .
+#
+# There is nothing else inside, no shell and no libraries. The certificates of public authorities are not needed:
+# the programs talk to the API server only, and trust the authority of the cluster that their service account names.
+FROM scratch
+ARG BINARY
+COPY bin/${BINARY} /muster
+USER 65532:65532
+ENTRYPOINT ["/muster"]
