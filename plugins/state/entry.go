@@ -50,7 +50,7 @@ type entry struct {
 	failure Failure
 	// freed is set once the members beyond the minimum have been let into the queue one by one.
 	freed bool
-	// whole is set once the gang has had its minimum bound.
+	// whole is set once the gang has had its minimum bound, until it starts anew.
 	whole bool
 
 	born        time.Time
@@ -238,7 +238,8 @@ func (e *entry) verdict() gang.Verdict {
 		return gang.Verdict{Reason: gang.PodGroupNotFound, Message: fmt.Sprintf("PodGroup %q does not exist in namespace %q", e.key.Name, e.key.Namespace)}
 	case e.specErr != nil:
 		return gang.Verdict{Reason: gang.Misconfigured, Message: e.specErr.Error()}
-	case e.need().Met():
+	case e.need().Met(), e.whole && len(e.members) == 0:
+		// The second is a gang that ran and is gone: it waits for nothing.
 		return gang.Verdict{}
 	}
 	if shortage := e.spec.Shortage(e.count[held], e.count[ready]); shortage != "" && e.plan == nil {

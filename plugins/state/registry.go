@@ -186,6 +186,9 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		if _, done := e.succeeded[pod.UID]; done {
 			return
 		}
+		if len(e.members) == 0 {
+			e.whole = false
+		}
 		m = &member{gang: e, role: RoleOf(pod.Labels), standing: unknown}
 		r.members[pod.UID] = m
 		e.members[pod.UID] = m

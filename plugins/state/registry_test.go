@@ -1,7 +1,6 @@
 package state
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -140,7 +139,7 @@ func TestNothingIsHeldWhenAMemberFails(t *testing.T) {
 	if view.Reserved != 0 || len(view.Waiting) != 2 {
 		t.Errorf("after giving back: %d reserved, %d waiting", view.Reserved, len(view.Waiting))
 	}
-	if _, planned := r.gangs[view.Key].plan, true; r.gangs[view.Key].plan != nil && planned {
+	if r.gangs[view.Key].plan != nil {
 		t.Error("the plan stands")
 	}
 }
@@ -235,8 +234,10 @@ func TestSucceededMembersAreNotLost(t *testing.T) {
 	r.DeletePod("b")
 	r.SetSucceeded(key, "b", "")
 	wantReason(t, r, "g", gang.None)
+	// One of them is deleted, and its successor has only itself to wait for.
 	r.ForgetSucceeded(key, "b")
-	wantReason(t, r, "g", gang.WaitingForMembers)
+	r.SetPod(pod("g", "b2"))
+	wantReason(t, r, "g", gang.NotYetPlanned)
 }
 
 func TestNodeLostBreaksAndMends(t *testing.T) {
@@ -344,9 +345,4 @@ func TestMixedPriorityCountsAsTheHighest(t *testing.T) {
 	if got := r.order.get(low).priority; got != 5 {
 		t.Errorf("the leader goes with priority %d, want the highest of the gang", got)
 	}
-}
-
-func ExampleRoleOf() {
-	fmt.Println(RoleOf(map[string]string{schedulingv1alpha1.ReplicaTypeLabel: "worker"}))
-	// Output: worker
 }
