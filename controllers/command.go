@@ -1,0 +1,127 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// Command returns muster-manager's whole command. It runs until its context ends, and then returns nil; it fails if the
+// flags are wrong, the API server cannot be reached, an address is taken or the leader's lease is lost. Several may run
+// one after another in a process, and beside each other if their addresses differ.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:           "muster-manager",
+		Short:         "Run Muster's controllers",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; empty inside a cluster")
+	flags.StringSliceVar(&o.families, "families", o.allFamilies(), "families of controllers to run, of "+strings.Join(o.allFamilies(), ", "))
+	flags.BoolVar(&o.leaderElect, "leader-elect", true, "run only while holding the lease muster-manager, so that several can stand by")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "muster-system", "namespace of the lease")
+	flags.StringVar(&o.metricsBindAddress, "metrics-bind-address", ":8080", "where /metrics is served; 0 for nowhere")
+	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
+	flags.StringVar(&o.pyTorchInitContainerImage, "pytorch-init-container-image", "",
+		"image of an init container in which PyTorch workers wait until the master's name resolves; empty for none, which is enough")
+	return cmd
+}
+
+func (o *options) run(ctx context.Context) error {
+	for _, name := range o.families {
+		if !slices.Contains(o.allFamilies(), name) {
+			return fmt.Errorf("--families: there is no family %q, only %s", name, strings.Join(o.allFamilies(), ", "))
+		}
+	}
+	server, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("reading the kubeconfig %q: %w", o.kubeconfig, err)
+	}
+	server.QPS = -1 // the API server's priority and fairness is the brake
+	server.UserAgent = "muster-manager"
+	m, err := o.newManager(server)
+	if err != nil {
+		return err
+	}
+	for _, c := range o.all() {
+		if !slices.Contains(o.families, c.family) {
+			continue
+		}
+		if err := c.setup(ctx, m); err != nil {
+			return err
+		}
+	}
+	if err := m.Start(ctx); err != nil {
+		return fmt.Errorf("running the manager: %w", err)
+	}
+	return nil
+}
+
+func (o *options) newManager(server *rest.Config) (manager.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	log.SetLogger(klog.Background())
+	m, err := manager.New(server, manager.Options{
+		Scheme: scheme,
+		Logger: klog.Background(),
+		Cache:  cache.Options{ByObject: cachedObjects(), DefaultTransform: cache.TransformStripManagedFields()},
+		Client: client.Options{Cache: &client.CacheOptions{
+			// The controllers decide by what they wrote before.
+			EnableReadYourWritesConsistency: ptr.To(true),
+		}},
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsBindAddress},
+		HealthProbeBindAddress:        o.healthProbeBindAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "muster-manager",
+		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Controller: config.Controller{
+			SkipNameValidation:    ptr.To(true), // names are unique in a manager, not in a process
+			ReconciliationTimeout: 2 * time.Minute,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the manager: %w", err)
+	}
+	if err := m.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("adding /healthz: %w", err)
+	}
+	if err := m.AddReadyzCheck("cache", cacheSynced(m)); err != nil {
+		return nil, fmt.Errorf("adding /readyz: %w", err)
+	}
+	return m, nil
+}
+
+// cacheSynced is ready once the cache holds what the API server has. One that stands by has an empty cache, and is ready.
+func cacheSynced(m manager.Manager) healthz.Checker {
+	return func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
+		defer cancel()
+		if !m.GetCache().WaitForCacheSync(ctx) {
+			return fmt.Errorf("the cache has not been filled yet")
+		}
+		return nil
+	}
+}

@@ -1,0 +1,72 @@
+// Package controllers is muster-manager: it lists every controller and runs them in one manager.
+package controllers
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/muster-scheduling/muster/controllers/training"
+)
+
+// options is what the command line says.
+type options struct {
+	kubeconfig                string
+	families                  []string
+	leaderElect               bool
+	leaderElectionNamespace   string
+	metricsBindAddress        string
+	healthProbeBindAddress    string
+	pyTorchInitContainerImage string
+}
+
+// controller is one controller of the manager.
+type controller struct {
+	family string
+	name   string
+	setup  func(context.Context, manager.Manager) error
+}
+
+// all names every controller.
+func (o *options) all() []controller {
+	jobs := training.Config{
+		ClusterDomain:             os.Getenv("CUSTOM_CLUSTER_DOMAIN"),
+		PyTorchInitContainerImage: o.pyTorchInitContainerImage,
+	}
+	return []controller{
+		{"training", "TFJob", func(ctx context.Context, m manager.Manager) error { return training.SetupTFJob(ctx, m, jobs) }},
+		{"training", "PyTorchJob", func(ctx context.Context, m manager.Manager) error { return training.SetupPyTorchJob(ctx, m, jobs) }},
+	}
+}
+
+// families are the names of all families of controllers, sorted.
+func (o *options) allFamilies() []string {
+	names := map[string]bool{}
+	for _, c := range o.all() {
+		names[c.family] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// newScheme knows the types that any of the controllers handles.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return scheme, nil
+}
+
+// cachedObjects narrows the manager's cache to what the controllers look at.
+func cachedObjects() map[client.Object]cache.ByObject {
+	return training.CachedObjects()
+}

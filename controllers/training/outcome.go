@@ -1,0 +1,87 @@
+package training
+
+import (
+	"fmt"
+	"strings"
+
+	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+)
+
+// leading are the members that say how the job does: those of the leading type, else the workers, else all.
+func (k *kind) leading(job trainingv1.Job, members []member) (leading []member, leader bool) {
+	if t, ok := k.leader(job); ok {
+		return ofType(members, t), true
+	}
+	if workers := ofType(members, k.worker); len(workers) > 0 {
+		return workers, false
+	}
+	return members, false
+}
+
+func (k *kind) isRunning(job trainingv1.Job, members []member) bool {
+	leading, _ := k.leading(job, members)
+	return anyMember(leading, member.active)
+}
+
+func (k *kind) hasSucceeded(job trainingv1.Job, members []member) bool {
+	leading, leader := k.leading(job, members)
+	if leader {
+		return allMembers(leading, member.succeeded)
+	}
+	return k.succeeded(job, leading)
+}
+
+// failures are the failed pods of a job by what follows from them.
+type failures struct {
+	final    []member // the job fails
+	restart  []member // replaced, counted
+	replaced []member // replaced, not counted
+}
+
+// failures sorts the failed members. A final failure that the kind tolerates is left out, unless no member of the type is
+// left to go on.
+func (k *kind) failures(job trainingv1.Job, members []member) failures {
+	var f failures
+	for _, m := range members {
+		if !m.failed() {
+			continue
+		}
+		switch judge(m.pod, k.container, m.spec.RestartPolicy) {
+		case restart:
+			f.restart = append(f.restart, m)
+		case replace:
+			f.replaced = append(f.replaced, m)
+		case fail:
+			tolerated := k.tolerates != nil && k.tolerates(job, m.rtype)
+			if !tolerated || allMembers(ofType(members, m.rtype), member.failed) {
+				f.final = append(f.final, m)
+			}
+		}
+	}
+	return f
+}
+
+// countByType says how many members of each type there are, for example "2 Worker and 1 PS".
+func (k *kind) countByType(members []member) string {
+	var parts []string
+	for _, t := range k.types {
+		if n := len(ofType(members, t)); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, t))
+		}
+	}
+	return strings.Join(parts, " and ")
+}
+
+// describe names the first few failed members and how they ended.
+func (k *kind) describe(members []member) string {
+	const few = 5
+	var parts []string
+	for i, m := range members {
+		if i == few {
+			parts = append(parts, fmt.Sprintf("and %d more", len(members)-few))
+			break
+		}
+		parts = append(parts, describeFailure(m.pod, k.container))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,109 @@
+package training
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+)
+
+// verdict is what follows from a failed pod.
+type verdict int
+
+const (
+	fail    verdict = iota // the failure is final
+	restart                // the pod is replaced, which counts as a restart
+	replace                // the pod is replaced and nothing counted: the cluster took it away
+)
+
+// judge says what follows from a failed pod. What the cluster does to a pod is no failure of the program, so such a pod is
+// replaced under every restart policy. A pod that the kubelet evicted may have used more than it may, so that counts.
+func judge(pod *corev1.Pod, container string, policy trainingv1.RestartPolicy) verdict {
+	if pod.Status.Reason == "Evicted" {
+		return restart
+	}
+	if disrupted(pod) {
+		return replace
+	}
+	switch policy {
+	case trainingv1.RestartPolicyAlways, trainingv1.RestartPolicyOnFailure:
+		return restart
+	case trainingv1.RestartPolicyExitCode:
+		// Without an exit code the container never ran, or nobody saw it end.
+		if code, ok := exitCode(pod, container); !ok || code >= 128 {
+			return restart
+		}
+	}
+	return fail
+}
+
+// disrupted says whether the cluster took the pod away: it was preempted, evicted by a drain or a taint, or its node was
+// lost or shut down.
+func disrupted(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+			return true
+		}
+	}
+	switch pod.Status.Reason {
+	case "NodeLost", "Shutdown", "NodeShutdown", "Terminated", "Preempting":
+		return true
+	}
+	return false
+}
+
+// exitCode is that of the container, and false if it has not ended.
+func exitCode(pod *corev1.Pod, container string) (int32, bool) {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == container && c.State.Terminated != nil {
+			return c.State.Terminated.ExitCode, true
+		}
+	}
+	return 0, false
+}
+
+// describeFailure says in a few words how a pod ended.
+func describeFailure(pod *corev1.Pod, container string) string {
+	if pod.Status.Reason != "" {
+		return fmt.Sprintf("%s: %s", pod.Name, pod.Status.Reason)
+	}
+	if code, ok := exitCode(pod, container); ok {
+		return fmt.Sprintf("%s: exit code %d", pod.Name, code)
+	}
+	return pod.Name
+}
+
+const (
+	longestDelay = 5 * time.Minute
+	longRun      = 10 * time.Minute
+)
+
+// restartDelay is how long after its end a pod is replaced that is the attempt'th of its name, from 0. The first is
+// replaced at once, then 1 s, 2 s, 4 s and so on up to 5 minutes, so that a program that always fails is no burden. A
+// pod that ran for 10 minutes starts the count anew.
+func restartDelay(attempt int32, ran time.Duration) time.Duration {
+	if attempt < 1 || ran >= longRun {
+		return 0
+	}
+	if attempt > 9 {
+		return longestDelay
+	}
+	return min(longestDelay, time.Second<<(attempt-1))
+}
+
+// endOf is when the last container of a pod ended, and how long the pod had run by then. Both are zero if that is not
+// known.
+func endOf(pod *corev1.Pod) (time.Time, time.Duration) {
+	var end time.Time
+	for _, c := range pod.Status.ContainerStatuses {
+		if t := c.State.Terminated; t != nil && t.FinishedAt.After(end) {
+			end = t.FinishedAt.Time
+		}
+	}
+	if end.IsZero() || pod.Status.StartTime == nil {
+		return end, 0
+	}
+	return end, end.Sub(pod.Status.StartTime.Time)
+}
