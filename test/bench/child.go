@@ -80,9 +80,9 @@ func (c *child) follow(stdout io.Reader) {
 		}
 	}
 	if err := c.cmd.Wait(); err != nil {
-		c.err = fmt.Errorf("the %s ended: %w; its log ends with:\n%s", c.role, err, tail(c.log, 12))
+		c.err = fmt.Errorf("the %s ended: %w", c.role, err)
 	} else {
-		c.err = fmt.Errorf("the %s ended by itself; its log ends with:\n%s", c.role, tail(c.log, 12))
+		c.err = fmt.Errorf("the %s ended by itself", c.role)
 	}
 	close(c.exited)
 }
@@ -93,7 +93,7 @@ func (c *child) waitReady(ctx context.Context) error {
 	case <-c.ready:
 		return nil
 	case <-c.exited:
-		return c.err
+		return fmt.Errorf("%w; its log ends with:\n%s", c.err, tail(c.log, 12))
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the %s to be ready: %w; its log ends with:\n%s", c.role, ctx.Err(), tail(c.log, 12))
 	}

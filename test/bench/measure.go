@@ -17,8 +17,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// startDeadline is how long an API server with all of its nodes, or a scheduler, may take to start.
-const startDeadline = 3 * time.Minute
+// startDeadline is how long an API server with all of its nodes, or a scheduler until it has bound its first gang, may
+// take to start.
+const startDeadline = time.Minute
 
 // measure runs one workload on one system, on an API server and a scheduler of its own, and leaves nothing behind.
 func measure(ctx context.Context, w workload, system string, round int, seed uint64, deadline time.Duration) result {
@@ -66,28 +67,29 @@ func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time
 		defer func() { err = errors.Join(err, scheduler.stop()) }()
 		children = append(children, scheduler)
 	}
-	alive, stop := whileAlive(ctx, children)
-	defer stop()
-	if err := warmUp(alive, c, r.system); err != nil {
-		return errors.Join(err, context.Cause(alive))
-	}
-	if err := r.load(alive, c, w, seed, deadline, children); err != nil {
-		return errors.Join(err, context.Cause(alive))
+	if err := r.load(ctx, c, w, seed, deadline, children); err != nil {
+		last := children[len(children)-1]
+		return fmt.Errorf("%w; the log of the %s ends with:\n%s", err, last.role, tail(last.log, 12))
 	}
 	return nil
 }
 
-// load submits the workload and takes down its figures and what it cost each process.
+// load warms up, submits the workload, and takes down its figures and what it cost each process.
 func (r *result) load(
 	ctx context.Context, c *clients, w workload, seed uint64, deadline time.Duration, children []*child,
 ) error {
+	ctx, stop := whileAlive(ctx, children)
+	defer stop()
+	if err := warmUp(ctx, c, r.system); err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
 	meter, err := startMeter(children)
 	if err != nil {
 		return err
 	}
 	t, err := submit(ctx, c, w, r.system, seed, deadline)
 	if err != nil {
-		return err
+		return errors.Join(err, context.Cause(ctx))
 	}
 	r.values, r.complete = figures(w, t)
 	if !r.complete {

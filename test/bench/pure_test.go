@@ -76,9 +76,9 @@ func TestFigures(t *testing.T) {
 	}
 
 	stuck := append(whole[:3:3], bound(4, 2, "a"))
-	values, complete = figures(w, trace{begin: at(0), end: at(9), created: created, events: stuck})
+	values, complete = figures(w, trace{begin: at(0), end: at(10), created: created, events: stuck})
 	want = map[string]float64{
-		"submit_s": 4, "bound_pods": 4, "whole_gangs": 1, "partial_gangs": 2, "longest_burst_s": 6, "longest_pause_s": 6,
+		"submit_s": 4, "bound_pods": 4, "whole_gangs": 1, "partial_gangs": 2, "longest_burst_s": 7, "longest_pause_s": 7,
 	}
 	if diff := cmp.Diff(want, values, cmpopts.EquateApprox(0, 1e-9)); diff != "" || complete {
 		t.Errorf("complete %v, figures (-want +got):\n%s", complete, diff)
@@ -120,7 +120,7 @@ func TestSummary(t *testing.T) {
 		"| … of raw                             |          1.00 |   0.25 | 0.62 (0.50–0.75) |\n",
 		"| … of native                          |          4.00 |   1.00 |             3.00 |\n",
 		"| gangs whole                          |      9 |\n",
-		"round 1, muster: 9 of 12 gangs whole\n",
+		"round 1, muster: 9 of 12 gangs whole\n\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

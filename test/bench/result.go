@@ -6,9 +6,9 @@ import (
 	"github.com/muster-scheduling/muster/internal/witness"
 )
 
-// pauseLimit is for how long a gang may be partly bound without another of its pods being bound: longer than any
-// binding of one pod takes on a busy machine, shorter than any wait for room.
-const pauseLimit = 2 * time.Second
+// pauseLimit is for how long a gang may be partly bound without another of its pods being bound: longer than a machine
+// with too few cores ever stalls, shorter than a wait for room.
+const pauseLimit = 5 * time.Second
 
 // trace is what was seen while one workload was submitted to one system.
 type trace struct {

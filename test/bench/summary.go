@@ -65,7 +65,7 @@ func summary(results []result) string {
 		b.WriteString("\n")
 		for _, r := range results {
 			if r.workload == w.name && r.note != "" {
-				fmt.Fprintf(&b, "round %d, %s: %s\n", r.round, r.system, r.note)
+				fmt.Fprintf(&b, "round %d, %s: %s\n\n", r.round, r.system, r.note)
 			}
 		}
 	}
