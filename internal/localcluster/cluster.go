@@ -16,6 +16,7 @@ import (
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/component-base/featuregate"
 )
 
 const (
@@ -95,8 +96,8 @@ func (c *Cluster) prepare() (err error) {
 			return err
 		}
 	}
-	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(c.cfg.FeatureGates); err != nil {
-		return fmt.Errorf("set feature gates: %w", err)
+	if err := setFeatureGates(c.cfg.FeatureGates); err != nil {
+		return err
 	}
 	if c.dir, err = openDataDir(c.cfg.DataDir); err != nil {
 		return err
@@ -113,6 +114,21 @@ func (c *Cluster) prepare() (err error) {
 		return fmt.Errorf("open log: %w", err)
 	}
 	logOutput.set(c.log)
+	return nil
+}
+
+// setFeatureGates looks first: a gate that does not exist would stay in the
+// process and spoil every later start.
+func setFeatureGates(gates map[string]bool) error {
+	known := utilfeature.DefaultMutableFeatureGate.GetAll()
+	for name := range gates {
+		if _, ok := known[featuregate.Feature(name)]; !ok {
+			return fmt.Errorf("unknown feature gate %q", name)
+		}
+	}
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(gates); err != nil {
+		return fmt.Errorf("set feature gates: %w", err)
+	}
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 // A dataDir is the directory of one cluster, locked while the cluster uses it.
 type dataDir struct {
 	path    string
-	sockets string // short and private, since a socket's path may have 107 bytes only
+	sockets string // temporary, and entered by nobody else
 	keep    bool   // outlives the cluster
 	created bool   // was not there before
 	lock    *os.File
@@ -20,7 +20,11 @@ type dataDir struct {
 
 // openDataDir makes and locks the directory; an empty path means a temporary one.
 func openDataDir(path string) (*dataDir, error) {
-	sockets, err := os.MkdirTemp("", "muster-local-") // mode 0700
+	parent := os.TempDir()
+	if len(parent) > 64 {
+		parent = "/tmp" // a socket's path may have little more than 100 bytes
+	}
+	sockets, err := os.MkdirTemp(parent, "muster-local-") // mode 0700
 	if err != nil {
 		return nil, fmt.Errorf("make temporary directory: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -32,7 +33,13 @@ func parseNodeConfig(data []byte) ([]NodeGroup, error) {
 	var file struct {
 		Groups []NodeGroup `json:"groups"`
 	}
-	if err := yaml.UnmarshalStrict(data, &file); err != nil {
+	converted, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		return nil, err
+	}
+	// The only decoder that says where the unknown field is.
+	unknown, err := json.UnmarshalStrict(converted, &file)
+	if err := errors.Join(append(unknown, err)...); err != nil {
 		return nil, err
 	}
 	if len(file.Groups) == 0 {

@@ -84,9 +84,11 @@ func buildNode(group NodeGroup, name string, now time.Time) *corev1.Node {
 		capacity[corev1.ResourcePods] = resource.MustParse("110")
 	}
 	labels := map[string]string{
-		corev1.LabelHostname:   name,
-		corev1.LabelArchStable: "amd64",
-		corev1.LabelOSStable:   "linux",
+		"beta.kubernetes.io/arch": "amd64", // the controllers would add these two, a write per node
+		"beta.kubernetes.io/os":   "linux",
+		corev1.LabelHostname:      name,
+		corev1.LabelArchStable:    "amd64",
+		corev1.LabelOSStable:      "linux",
 	}
 	maps.Copy(labels, group.Labels)
 	node := &corev1.Node{

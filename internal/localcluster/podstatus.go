@@ -21,7 +21,7 @@ const terminatedExitCode = 143
 func started(pod *corev1.Pod, hostIP, podIP string, now time.Time) corev1.PodStatus {
 	steer, err := parseSteering(pod.Annotations)
 	if err != nil {
-		return corev1.PodStatus{Phase: corev1.PodFailed, Reason: "InvalidAnnotation", Message: err.Error()}
+		return failed(pod, "InvalidAnnotation", err.Error(), now)
 	}
 	start := metav1.NewTime(now)
 	status := corev1.PodStatus{
@@ -58,14 +58,10 @@ func started(pod *corev1.Pod, hostIP, podIP string, now time.Time) corev1.PodSta
 func ended(pod *corev1.Pod, now time.Time) corev1.PodStatus {
 	steer, err := parseSteering(pod.Annotations)
 	if err != nil {
-		return corev1.PodStatus{Phase: corev1.PodFailed, Reason: "InvalidAnnotation", Message: err.Error()}
+		return failed(pod, "InvalidAnnotation", err.Error(), now)
 	}
 	if deadline := activeDeadline(pod); !deadline.IsZero() && !now.Before(deadline) {
-		status := finished(pod, terminatedExitCode, now)
-		status.Phase = corev1.PodFailed
-		status.Reason = "DeadlineExceeded"
-		status.Message = "Pod was active on the node longer than the specified deadline"
-		return status
+		return failed(pod, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline", now)
 	}
 	code := steer.exitCodeAfter(restarts(pod))
 	switch policy := pod.Spec.RestartPolicy; {
@@ -88,8 +84,13 @@ func killed(pod *corev1.Pod, now time.Time) corev1.PodStatus {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return corev1.PodStatus{}
 	}
+	return failed(pod, "", "", now)
+}
+
+// failed is the status of a pod that was ended from outside, for the reason.
+func failed(pod *corev1.Pod, reason, message string, now time.Time) corev1.PodStatus {
 	status := finished(pod, terminatedExitCode, now)
-	status.Phase = corev1.PodFailed
+	status.Phase, status.Reason, status.Message = corev1.PodFailed, reason, message
 	return status
 }
 
