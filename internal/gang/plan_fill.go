@@ -2,6 +2,7 @@ package gang
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sort"
 )
@@ -50,7 +51,7 @@ func (s *search) spots(class, want int) []spot {
 	cl := &s.Classes[class]
 	spots := make([]spot, 0, len(cl.Nodes))
 	for i, node := range cl.Nodes {
-		slots := s.room.slots(class, node, want)
+		slots := s.room.slots(class, node, math.MaxInt32)
 		if slots == 0 {
 			continue
 		}

@@ -2,8 +2,8 @@ package gang
 
 import (
 	"cmp"
-	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -28,9 +28,12 @@ type front struct {
 	reach []int32
 	ahead []int
 	// weight of a member is what it takes of the cluster, over all resources.
-	weight       []int64
-	combinations map[string][][]int32 // of a kind of node
-	limit        int                  // of s.steps
+	weight []int64
+	limit  int // of s.steps
+
+	width        int                  // of the present sweep
+	cut          bool                 // it left something out
+	combinations map[string][][]int32 // in it, of a kind of node
 
 	goal   int
 	counts []int32  // of all points kept, one after the other
@@ -45,12 +48,13 @@ type origin struct {
 }
 
 const (
-	firstWidth = 8
-	widening   = 4
+	firstWidth           = 8
+	widening             = 4
+	combinationsPerPoint = 8
 )
 
 func newFront(s *search, b *bounds, limit int) *front {
-	f := &front{s: s, classes: len(s.Classes), combinations: map[string][][]int32{}, limit: limit, goal: s.goal(), winner: -1}
+	f := &front{s: s, classes: len(s.Classes), limit: limit, goal: s.goal(), winner: -1}
 	for node := range s.Nodes {
 		if slices.Max(b.at(int32(node))) > 0 {
 			f.nodes = append(f.nodes, int32(node))
@@ -99,16 +103,13 @@ func (f *front) run() (plan []Run, exhaustive bool) {
 // false when the budget is spent.
 func (f *front) sweep(width int) (cut, ok bool) {
 	f.counts, f.origin, f.winner = f.counts[:0], f.origin[:0], -1
-	f.keep(candidate{make([]int32, f.classes), -1}, -1)
+	f.combinations, f.width, f.cut = map[string][][]int32{}, width, false
+	f.keep(candidate{counts: make([]int32, f.classes), from: -1}, -1)
 	first := int32(0) // of the present front
 	for i, node := range f.nodes {
 		next, ok := f.advance(i, first)
 		if !ok {
-			return cut, false
-		}
-		if len(next) > width {
-			slices.SortStableFunc(next, func(a, b candidate) int { return cmp.Compare(f.weigh(b), f.weigh(a)) })
-			next, cut = next[:width], true
+			return f.cut, false
 		}
 		first = int32(len(f.origin))
 		for _, cand := range next {
@@ -118,12 +119,13 @@ func (f *front) sweep(width int) (cut, ok bool) {
 			break
 		}
 	}
-	return cut, true
+	return f.cut, true
 }
 
 // candidate is a point that the next front may have.
 type candidate struct {
 	counts []int32
+	weight int64
 	from   int32
 }
 
@@ -154,9 +156,9 @@ func (f *front) worth(counts []int32) int {
 	return total(wide)
 }
 
-func (f *front) weigh(cand candidate) int64 {
+func (f *front) weigh(counts []int32) int64 {
 	sum := int64(0)
-	for c, n := range cand.counts {
+	for c, n := range counts {
 		sum += int64(n) * f.weight[c]
 	}
 	return sum
@@ -173,7 +175,7 @@ func (f *front) advance(i int, first int32) ([]candidate, bool) {
 	var slab []int32
 	for p := first; p < int32(len(f.origin)); p++ {
 		for _, add := range combinations {
-			if !f.spend() {
+			if !f.spend(1) {
 				return nil, false
 			}
 			start := len(slab)
@@ -181,13 +183,13 @@ func (f *front) advance(i int, first int32) ([]candidate, bool) {
 				slab = append(slab, min(n+add[c], f.count(c)))
 			}
 			if counts := slab[start:]; f.promising(counts, i+1) {
-				candidates = append(candidates, candidate{counts, p})
+				candidates = append(candidates, candidate{counts, f.weigh(counts), p})
 			} else {
 				slab = slab[:start]
 			}
 		}
 	}
-	return f.maxima(candidates)
+	return f.maxima(candidates, f.width)
 }
 
 // promising reports whether counts could grow to the goal with the nodes from the i-th on.
@@ -212,16 +214,30 @@ func (f *front) promising(counts []int32, i int) bool {
 	return true
 }
 
-// maxima drops the candidates that another one equals or exceeds in every class.
-func (f *front) maxima(candidates []candidate) ([]candidate, bool) {
-	slices.SortStableFunc(candidates, func(a, b candidate) int { return slices.Compare(b.counts, a.counts) })
+// maxima drops the candidates that another one equals or exceeds in every class. Of more than width candidates it keeps
+// the heaviest. It returns false when the budget is spent.
+func (f *front) maxima(candidates []candidate, width int) ([]candidate, bool) {
+	order := func(a, b candidate) int { return slices.Compare(b.counts, a.counts) }
+	if len(candidates) > width {
+		order = func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(b.weight, a.weight), slices.Compare(b.counts, a.counts))
+		}
+	}
+	if !f.spend(len(candidates) * bits.Len(uint(len(candidates)))) {
+		return nil, false
+	}
+	slices.SortStableFunc(candidates, order) // either way no candidate covers an earlier one
 	kept := candidates[:0]
 	highest := int32(math.MinInt32) // in the last class, of those kept: nobody covers what exceeds that
 	for _, cand := range candidates {
+		if len(kept) == width {
+			f.cut = true
+			break
+		}
 		last := cand.counts[f.classes-1]
 		covered := false
 		for k := len(kept) - 1; k >= 0 && last <= highest && !covered; k-- {
-			if !f.spend() {
+			if !f.spend(1) {
 				return nil, false
 			}
 			covered = covers(kept[k].counts, cand.counts)
@@ -243,57 +259,6 @@ func covers(a, b []int32) bool {
 	return true
 }
 
-// combine lists the maximal numbers of members per class that fit on the i-th node side by side, or false when the
-// budget is spent. Equal nodes share one list.
-func (f *front) combine(i int) ([][]int32, bool) {
-	kind := make([]byte, 0, 8*f.s.room.dims+4*f.classes)
-	for _, amount := range f.s.room.at(f.nodes[i]) {
-		kind = binary.LittleEndian.AppendUint64(kind, uint64(amount))
-	}
-	for _, n := range f.slots[i] {
-		kind = binary.LittleEndian.AppendUint32(kind, uint32(n))
-	}
-	if known, ok := f.combinations[string(kind)]; ok {
-		return known, true
-	}
-	all, ok := f.extend(i, nil, nil)
-	if !ok {
-		return nil, false
-	}
-	kept, ok := f.maxima(all)
-	list := make([][]int32, len(kept))
-	for k, cand := range kept {
-		list[k] = cand.counts
-	}
-	f.combinations[string(kind)] = list
-	return list, ok
-}
-
-// extend appends to found every way to go on with the i-th node, which has the given numbers of the first classes.
-func (f *front) extend(i int, counts []int32, found []candidate) ([]candidate, bool) {
-	c, node := len(counts), f.nodes[i]
-	if c == f.classes {
-		return append(found, candidate{counts: slices.Clone(counts)}), true
-	}
-	most, least := f.s.room.slots(c, node, int(f.slots[i][c])), 0
-	if c == f.classes-1 {
-		least = most
-	}
-	for n := most; n >= least; n-- {
-		if !f.spend() {
-			return nil, false
-		}
-		f.s.room.take(c, node, n)
-		more, ok := f.extend(i, append(counts, int32(n)), found)
-		f.s.room.give(c, node, n)
-		if !ok {
-			return nil, false
-		}
-		found = more
-	}
-	return found, true
-}
-
 // plan tells how the winner came about, node by node.
 func (f *front) plan() []Run {
 	var runs []Run
@@ -308,7 +273,11 @@ func (f *front) plan() []Run {
 	return runs
 }
 
-func (f *front) spend() bool {
-	f.s.steps++
-	return f.s.steps <= f.limit
+// spend takes steps from the budget, or returns false if it has fewer.
+func (f *front) spend(steps int) bool {
+	if f.limit-f.s.steps < steps {
+		return false
+	}
+	f.s.steps += steps
+	return true
 }

@@ -81,7 +81,7 @@ func (t *tryout) restart(refused []int32) error {
 // begin places the first member that a node takes.
 func (t *tryout) begin(node int32) error {
 	for _, c := range t.order {
-		if !slices.Contains(t.nodes[c], node) {
+		if t.s.Classes[c].Count == 0 || !slices.Contains(t.nodes[c], node) {
 			continue
 		}
 		if n, err := t.s.place(c, node, 1); err != nil || n > 0 {
