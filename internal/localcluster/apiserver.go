@@ -53,6 +53,9 @@ func apiServerArgs(etcd string, pki pkiFiles, cfg Config) []string {
 		"--tls-cert-file=" + pki.servingCert,
 		"--tls-private-key-file=" + pki.servingKey,
 		"--client-ca-file=" + pki.caCert,
+		"--requestheader-client-ca-file=" + pki.caCert,
+		"--requestheader-allowed-names=front-proxy", // a name that no certificate has
+		"--requestheader-username-headers=X-Remote-User",
 		"--authorization-mode=RBAC",
 		"--anonymous-auth=false",
 		"--disable-admission-plugins=" + disabled,
@@ -156,7 +159,7 @@ func waitReady(p *part, config *rest.Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	var last error
-	err = wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		if err := p.ended(); err != nil {
 			return false, err
 		}

@@ -30,18 +30,19 @@ var inUse atomic.Bool
 // A Cluster is a running cluster. Its methods may not be called concurrently,
 // RESTConfig, Kubeconfig and Wait aside.
 type Cluster struct {
-	cfg        Config
-	client     *rest.Config
-	kubeconfig string
-	pki        pkiFiles
-	dir        *dataDir
-	log        *os.File
-	listener   net.Listener
-	parts      []*part // in the order in which they started
-	scheduler  *command
-	manager    *command
-	probe      *http.Client // asks them whether they are ready
-	stopped    bool
+	cfg         Config
+	client      *rest.Config
+	kubeconfig  string
+	pki         pkiFiles
+	dir         *dataDir
+	log         *os.File
+	listener    net.Listener
+	parts       []*part // in the order in which they started
+	controllers *part   // one of them; nil without the component
+	scheduler   *command
+	manager     *command
+	probe       *http.Client // asks them whether they are ready
+	stopped     bool
 }
 
 // Start runs a cluster and returns once everything answers: the API server is
@@ -75,6 +76,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		c.startControllers,
 		c.startNodes,
 		c.startMuster,
+		c.waitControllers,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -170,9 +172,7 @@ func (c *Cluster) installCRDs(ctx context.Context) error {
 	return installCRDs(ctx, c.client)
 }
 
-// startControllers returns once new pods find the service account that they
-// use, which takes the controllers a moment in a new namespace.
-func (c *Cluster) startControllers(ctx context.Context) error {
+func (c *Cluster) startControllers(context.Context) error {
 	if !c.cfg.runs(Controllers) {
 		return nil
 	}
@@ -180,8 +180,18 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.controllers = controllers
 	c.parts = append(c.parts, controllers)
-	return waitServiceAccount(ctx, controllers, c.client)
+	return nil
+}
+
+// waitControllers returns once pods of the namespace default find the service
+// account that they use, which takes the controllers a moment to create.
+func (c *Cluster) waitControllers(ctx context.Context) error {
+	if c.controllers == nil {
+		return nil
+	}
+	return waitServiceAccount(ctx, c.controllers, c.client)
 }
 
 // startNodes creates the nodes and lets kwok play them.
@@ -214,7 +224,7 @@ func (c *Cluster) startMuster(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.cfg.runs(Manager) && c.manager != nil {
+	if c.cfg.runs(Manager) {
 		return c.StartManager(ctx)
 	}
 	return nil
@@ -271,6 +281,9 @@ func (c *Cluster) Wait(ctx context.Context) error {
 	}
 	select {
 	case err := <-ended:
+		if ctx.Err() != nil { // the scheduler ends by the same signals that may end the context
+			return nil
+		}
 		return err
 	case <-ctx.Done():
 		return nil

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +33,8 @@ func TestCluster(t *testing.T) {
 	t.Run("job completes", func(t *testing.T) { testJob(t, client) })
 	t.Run("lost node is tainted", func(t *testing.T) { testLostNode(t, client) })
 	t.Run("scheduler can be killed and restarted", func(t *testing.T) { testScheduler(t, cluster, client) })
+
+	t.Run("manager can be killed and restarted", func(t *testing.T) { testManager(t, cluster, client) })
 
 	if err := cluster.Stop(); err != nil {
 		t.Error(err)
@@ -229,10 +230,34 @@ func testScheduler(t *testing.T, cluster *Cluster, client kubernetes.Interface) 
 		t.Fatal(err)
 	}
 	schedules("third")
+}
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	if err := cluster.Wait(ctx); err != nil {
-		t.Errorf("a part ended by itself: %v", err)
+func testManager(t *testing.T, cluster *Cluster, client kubernetes.Interface) {
+	checkError(t, cluster.StartManager(t.Context()), "runs already")
+	cluster.KillManager()
+	if err := cluster.StartManager(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	const job = `{"apiVersion":"kubeflow.org/v1","kind":"TFJob","metadata":{"name":"tf"},"spec":{"tfReplicaSpecs":{"Worker":{
+		"replicas":2,"template":{"metadata":{"annotations":{"local.muster.dev/run-for":"50ms"}},
+		"spec":{"schedulerName":"muster","containers":[{"name":"tensorflow","image":"none"}]}}}}}}`
+	jobs := client.CoreV1().RESTClient().Post().AbsPath("/apis/kubeflow.org/v1/namespaces/default/tfjobs")
+	if err := jobs.Body([]byte(job)).Do(t.Context()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func(ctx context.Context) (bool, string) {
+		p, err := client.CoreV1().Pods("default").Get(ctx, "tf-worker-1", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return p.Status.Phase == corev1.PodSucceeded, fmt.Sprintf("%+v", p.Status)
+	})
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := cluster.Wait(ended); err != nil {
+		t.Errorf("waiting ends with the context: %v", err)
+	}
+	cluster.KillManager()
+	checkError(t, cluster.Wait(t.Context()), "manager")
 }

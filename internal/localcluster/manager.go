@@ -2,18 +2,42 @@ package localcluster
 
 import (
 	"context"
-	"errors"
+	"fmt"
+
+	"github.com/muster-scheduling/muster/controllers"
 )
 
-var errNoManager = errors.New("muster-manager is not part of this build yet")
+// managerCommand is muster-manager as the administrator.
+func (c *Cluster) managerCommand() *command {
+	return &command{
+		name:   Manager,
+		create: controllers.Command,
+		args:   c.cfg.ManagerArgs,
+		listen: func(port int) ([]string, string) {
+			address := fmt.Sprintf("127.0.0.1:%d", port)
+			return []string{
+				"--kubeconfig=" + c.kubeconfig,
+				"--leader-elect=false",
+				"--metrics-bind-address=0",
+				"--health-probe-bind-address=" + address,
+			}, "http://" + address + "/readyz"
+		},
+	}
+}
 
-func (c *Cluster) managerCommand() *command { return nil }
+// StartManager runs muster-manager and returns once it is ready. It fails when
+// it runs already. It may be called on a cluster without the component.
+func (c *Cluster) StartManager(ctx context.Context) error {
+	return c.startCommand(ctx, c.manager)
+}
 
-// StartManager fails: there is no manager yet.
-func (c *Cluster) StartManager(context.Context) error { return errNoManager }
+// StopManager stops the manager, as a termination signal does, and waits.
+func (c *Cluster) StopManager() error {
+	return c.manager.stop()
+}
 
-// StopManager fails: there is no manager yet.
-func (c *Cluster) StopManager() error { return errNoManager }
-
-// KillManager does nothing: there is no manager yet.
-func (c *Cluster) KillManager() {}
+// KillManager cuts the manager off in what it is doing and does not wait.
+// StartManager may be called right after.
+func (c *Cluster) KillManager() {
+	c.manager.kill()
+}
