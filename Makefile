@@ -9,7 +9,7 @@ SHELL       := /bin/bash
 # Static binaries; and one setting everywhere, so that builds and tests share one build cache.
 export CGO_ENABLED := 0
 
-# kube-apiserver, which muster-local contains, reports this version to its clients.
+# What `muster-scheduler --version` names: the release of Kubernetes that it is built from.
 kubernetes := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2; exit}' go.mod)
 
 # Without symbol tables the binaries are a third smaller and link faster; panics keep their stack traces.
