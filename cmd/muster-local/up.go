@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,10 +65,21 @@ func nodeGroups(counted bool, nodes int, nodeConfig string) ([]localcluster.Node
 
 func up(cmd *cobra.Command, cfg localcluster.Config) error {
 	cluster, err := localcluster.Start(cmd.Context(), cfg)
+	if err != nil && cmd.Context().Err() != nil {
+		return errors.New("interrupted before the cluster was ready")
+	}
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "ready")
-	fmt.Fprintln(cmd.OutOrStdout(), "export KUBECONFIG="+cluster.Kubeconfig())
+	fmt.Fprintln(cmd.OutOrStdout(), "export KUBECONFIG="+shellQuote(cluster.Kubeconfig()))
 	return errors.Join(cluster.Wait(cmd.Context()), cluster.Stop())
+}
+
+// shellQuote makes the text one word for a shell.
+func shellQuote(text string) string {
+	if plain := regexp.MustCompile(`^[\w./-]+$`); plain.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

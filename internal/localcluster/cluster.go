@@ -142,6 +142,9 @@ func (c *Cluster) startControlPlane(context.Context) error {
 	}
 	c.pki = pki
 	c.client = adminConfig(c.listener.Addr().String(), ca, admin)
+	if err := c.writeKubeconfig(); err != nil {
+		return err
+	}
 
 	etcd, address, err := startEtcd(filepath.Join(c.dir.path, "etcd"), c.dir.sockets, c.cfg.DataDir != "", logOutput)
 	if err != nil {
@@ -153,12 +156,17 @@ func (c *Cluster) startControlPlane(context.Context) error {
 		return err
 	}
 	c.parts = append(c.parts, server)
+	return nil
+}
 
+// writeKubeconfig comes before anything that takes time: its path may be wrong.
+func (c *Cluster) writeKubeconfig() error {
 	path := c.cfg.Kubeconfig
 	if path == "" {
 		path = filepath.Join(c.dir.path, "kubeconfig")
 	}
-	if path, err = filepath.Abs(path); err != nil {
+	path, err := filepath.Abs(path)
+	if err != nil {
 		return fmt.Errorf("kubeconfig: %w", err)
 	}
 	if err := writeKubeconfig(path, c.client); err != nil {

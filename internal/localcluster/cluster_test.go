@@ -151,6 +151,7 @@ func TestStartRefuses(t *testing.T) {
 		{name: "negative count", cfg: Config{Nodes: []NodeGroup{{Name: "n", Count: -1}}, DataDir: newDir}, want: "must be at least 1"},
 		{name: "kubeconfig of another cluster", cfg: Config{Kubeconfig: foreign, DataDir: newDir}, want: `holds the context "production" of another cluster`},
 		{name: "kubeconfig is something else", cfg: Config{Kubeconfig: file, DataDir: newDir}, want: "is no kubeconfig"},
+		{name: "no directory for the kubeconfig", cfg: Config{Kubeconfig: filepath.Join(dir, "no", "kubeconfig"), DataDir: newDir}, want: "write kubeconfig"},
 		{name: "unknown feature gate", cfg: Config{FeatureGates: map[string]bool{"Perpetuum": true}, DataDir: newDir}, want: `unknown feature gate "Perpetuum"`},
 		{name: "unknown flag of the API server", cfg: Config{APIServerArgs: []string{"--fast"}, DataDir: newDir}, want: "unknown flag: --fast"},
 		{name: "interrupted", ctx: ended, cfg: Config{DataDir: newDir}, want: context.Canceled.Error()},
