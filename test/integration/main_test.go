@@ -1,0 +1,125 @@
+// Package integration tests Muster against a real API server: whole gangs from the objects that users create to the
+// bindings, and what goes wrong on the way. All tests share one cluster, one after the other; each has a namespace and
+// nodes of its own and leaves nothing behind. While a test runs, a watcher checks what must hold at all times.
+//
+// Set MUSTER_TEST_LOG to a level such as 3 to have the log of every component on standard error.
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
+	"sigs.k8s.io/yaml"
+
+	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+	"github.com/muster-scheduling/muster/internal/localcluster"
+	"github.com/muster-scheduling/muster/manifests"
+)
+
+// shared is what all tests use.
+var shared struct {
+	cluster *localcluster.Cluster
+	client  client.Client
+	clients kubernetes.Interface
+	watcher *watcher
+	// schedulerConfig is the file that the scheduler reads when it starts.
+	schedulerConfig string
+}
+
+func TestMain(m *testing.M) {
+	if isChild() {
+		os.Exit(runChild())
+	}
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// runTests runs all tests against one cluster.
+func runTests(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "muster-integration-")
+	if err != nil {
+		return 0, fmt.Errorf("making a directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	shared.schedulerConfig = filepath.Join(dir, "scheduler.yaml")
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := writeSchedulerConfig(shared.schedulerConfig, kubeconfig, ""); err != nil {
+		return 0, err
+	}
+	cfg := localcluster.Config{
+		Kubeconfig:    kubeconfig,
+		SchedulerArgs: []string{"--config=" + shared.schedulerConfig},
+		Components: []localcluster.Component{
+			localcluster.Etcd, localcluster.APIServer, localcluster.Controllers, localcluster.Kwok, localcluster.Scheduler,
+		},
+	}
+	if level := os.Getenv("MUSTER_TEST_LOG"); level != "" {
+		cfg.Verbose = true
+		cfg.SchedulerArgs = append(cfg.SchedulerArgs, "--v="+level)
+	}
+	if shared.cluster, err = localcluster.Start(context.Background(), cfg); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, shared.cluster.Stop()) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // first of all: the API server waits for those who watch
+	if err := makeClients(); err != nil {
+		return 0, err
+	}
+	if shared.watcher, err = startWatcher(ctx, shared.clients); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+func makeClients() error {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme)); err != nil {
+		return fmt.Errorf("registering types: %w", err)
+	}
+	var err error
+	if shared.client, err = client.New(shared.cluster.RESTConfig(), client.Options{Scheme: scheme}); err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	if shared.clients, err = kubernetes.NewForConfig(shared.cluster.RESTConfig()); err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	return nil
+}
+
+// writeSchedulerConfig writes the configuration that Muster ships, for this cluster. A grace period replaces the
+// default for gangs that run below their minimum, unless it is empty.
+func writeSchedulerConfig(path, kubeconfig, grace string) error {
+	config := map[string]any{}
+	if err := yaml.Unmarshal(manifests.SchedulerConfig, &config); err != nil {
+		return fmt.Errorf("reading the default configuration: %w", err)
+	}
+	config["leaderElection"] = map[string]any{"leaderElect": false}
+	config["clientConnection"].(map[string]any)["kubeconfig"] = kubeconfig
+	if grace != "" {
+		profile := config["profiles"].([]any)[0].(map[string]any)
+		for _, plugin := range profile["pluginConfig"].([]any) {
+			if plugin := plugin.(map[string]any); plugin["name"] == "Coscheduling" {
+				plugin["args"] = map[string]any{"brokenGangGracePeriod": grace}
+			}
+		}
+	}
+	data, err := yaml.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("encoding the configuration: %w", err)
+	}
+	return os.WriteFile(path, data, 0o600)
+}
