@@ -7,7 +7,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
 	resourcehelper "k8s.io/component-helpers/resource"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/muster-scheduling/muster/plugins/state"
 )
@@ -31,18 +36,14 @@ type traits struct {
 }
 
 // classify groups pods into classes, in the order of their first members.
-func (pl *Coscheduling) classify(pods []*corev1.Pod, constrained bool) ([]*class, error) {
-	labelsMatter := constrained
-	if !labelsMatter {
-		repelling, err := pl.handle.SnapshotSharedLister().NodeInfos().HavePodsWithRequiredAntiAffinityList()
-		if err != nil {
-			return nil, fmt.Errorf("listing the nodes whose pods keep others away: %w", err)
-		}
-		labelsMatter = len(repelling) > 0
+func (pl *Coscheduling) classify(pods []*corev1.Pod) ([]*class, error) {
+	looked, err := pl.labelsLookedAt(pods)
+	if err != nil {
+		return nil, err
 	}
 	var classes []*class
 	for _, pod := range pods {
-		c := &class{role: state.RoleOf(pod.Labels), traits: traitsOf(pod, labelsMatter), singular: holdsOwn(pod)}
+		c := &class{role: state.RoleOf(pod.Labels), traits: traitsOf(pod, looked), singular: holdsOwn(pod)}
 		same := func(other *class) bool {
 			return !c.singular && other.role == c.role && equality.Semantic.DeepEqual(other.traits, c.traits)
 		}
@@ -67,7 +68,55 @@ func lastIndexFunc(classes []*class, same func(*class) bool) int {
 	return -1
 }
 
-func traitsOf(pod *corev1.Pod, withLabels bool) traits {
+// labelsLookedAt names the labels of the members that a filter may look at: those in the selectors of members that want
+// to be near, away from or spread among others, and of running pods that keep others away. The rank that a job writes on
+// each of its pods is rarely among them; if it counted, every member would be a class of its own.
+func (pl *Coscheduling) labelsLookedAt(pods []*corev1.Pod) (sets.Set[string], error) {
+	looked := sets.New[string]()
+	for _, pod := range pods {
+		if pod.Spec.Affinity != nil {
+			info, err := framework.NewPodInfo(pod)
+			if err != nil {
+				return nil, fmt.Errorf("reading the affinity of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+			}
+			lookAt(looked, info.GetRequiredAffinityTerms())
+			lookAt(looked, info.GetRequiredAntiAffinityTerms())
+		}
+		for _, constraint := range pod.Spec.TopologySpreadConstraints {
+			looked.Insert(constraint.MatchLabelKeys...)
+			selector, err := metav1.LabelSelectorAsSelector(constraint.LabelSelector)
+			if err != nil {
+				return nil, fmt.Errorf("reading the spread constraints of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+			}
+			insertKeys(looked, selector)
+		}
+	}
+	repelling, err := pl.handle.SnapshotSharedLister().NodeInfos().HavePodsWithRequiredAntiAffinityList()
+	if err != nil {
+		return nil, fmt.Errorf("listing the nodes whose pods keep others away: %w", err)
+	}
+	for _, node := range repelling {
+		for _, info := range node.GetPodsWithRequiredAntiAffinity() {
+			lookAt(looked, info.GetRequiredAntiAffinityTerms())
+		}
+	}
+	return looked, nil
+}
+
+func lookAt(looked sets.Set[string], terms []fwk.AffinityTerm) {
+	for _, term := range terms {
+		insertKeys(looked, term.Selector)
+	}
+}
+
+func insertKeys(keys sets.Set[string], selector labels.Selector) {
+	requirements, _ := selector.Requirements()
+	for _, requirement := range requirements {
+		keys.Insert(requirement.Key())
+	}
+}
+
+func traitsOf(pod *corev1.Pod, looked sets.Set[string]) traits {
 	spec := pod.Spec
 	spec.Containers = traitsOfContainers(spec.Containers)
 	spec.InitContainers = traitsOfContainers(spec.InitContainers)
@@ -76,8 +125,13 @@ func traitsOf(pod *corev1.Pod, withLabels bool) traits {
 	spec.Hostname, spec.Subdomain, spec.ServiceAccountName, spec.DeprecatedServiceAccount = "", "", "", ""
 	spec.ImagePullSecrets, spec.HostAliases, spec.DNSConfig = nil, nil, nil
 	t := traits{Spec: spec}
-	if withLabels {
-		t.Labels = pod.Labels
+	for key := range looked {
+		if value, has := pod.Labels[key]; has {
+			if t.Labels == nil {
+				t.Labels = map[string]string{}
+			}
+			t.Labels[key] = value
+		}
 	}
 	return t
 }

@@ -28,7 +28,7 @@ type refusal struct {
 // they have to be reserved, or why there are none.
 func (pl *Coscheduling) plan(ctx context.Context, request state.Request, nodes []fwk.NodeInfo) ([]state.Placement, *refusal, error) {
 	constrained := slices.ContainsFunc(request.Pods, pl.constrainsOthers)
-	classes, err := pl.classify(request.Pods, constrained)
+	classes, err := pl.classify(request.Pods)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,11 +38,15 @@ func (pl *Coscheduling) plan(ctx context.Context, request state.Request, nodes [
 	}
 	rejections := newRejections(len(nodes))
 	for i, class := range classes {
-		allowed, err := pl.allowedNodes(ctx, class, nodes, constrained, rejections)
+		cycle := simulatedCycle()
+		allowed, err := pl.allowedNodes(ctx, cycle, class, nodes, constrained, rejections)
 		if err != nil {
 			return nil, nil, err
 		}
 		problem.Classes[i].Nodes = allowed
+		if problem.Classes[i].Score, err = pl.preferences(ctx, cycle, class, nodes, allowed); err != nil {
+			return nil, nil, err
+		}
 	}
 	outcome, err := pl.solve(ctx, problem, classes, nodes, constrained)
 	if err != nil {
@@ -131,8 +135,7 @@ func ownedByDaemonSet(pod *corev1.Pod) bool {
 //
 // Members that constrain each other may come to accept a node when others have been placed (affinity, spread), so the
 // nodes that only those filters refuse stay in; the simulation asks again.
-func (pl *Coscheduling) allowedNodes(ctx context.Context, class *class, nodes []fwk.NodeInfo, constrained bool, rejections *rejections) ([]int32, error) {
-	cycle := simulatedCycle()
+func (pl *Coscheduling) allowedNodes(ctx context.Context, cycle fwk.CycleState, class *class, nodes []fwk.NodeInfo, constrained bool, rejections *rejections) ([]int32, error) {
 	pod := class.pods[0]
 	result, status, _ := pl.framework.RunPreFilterPlugins(ctx, cycle, pod)
 	if !status.IsSuccess() {

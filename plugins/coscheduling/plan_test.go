@@ -191,6 +191,14 @@ func TestPlanAsksTheFilters(t *testing.T) {
 			pods: members("w", 2, 8, func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"rack": "b"} }), want: map[string]int{"b1": 1, "b2": 1},
 		},
 		{
+			name: "prefers a rack over packing", nodes: twoRacks, running: []*corev1.Pod{bound(member("other", "x", 2), "b1")},
+			pods: members("w", 2, 1, preferring("rack", "a")), want: map[string]int{"a1": 2},
+		},
+		{
+			name: "soft taint", nodes: []*corev1.Node{softTainted(node("a", 8)), node("b", 8)},
+			pods: members("w", 3, 4), want: map[string]int{"a": 1, "b": 2},
+		},
+		{
 			name: "taint", nodes: []*corev1.Node{tainted(node("a", 8)), node("b", 8)},
 			pods: members("w", 2, 4), want: map[string]int{"b": 2},
 		},
@@ -258,6 +266,21 @@ func TestPlanAsksTheFilters(t *testing.T) {
 	}
 }
 
+func softTainted(n *corev1.Node) *corev1.Node {
+	n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectPreferNoSchedule}}
+	return n
+}
+
+func preferring(label, value string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: corev1.NodeSelectorTerm{
+				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: label, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}},
+			}}},
+		}}
+	}
+}
+
 func tainted(n *corev1.Node) *corev1.Node {
 	n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}}
 	return n
@@ -306,7 +329,7 @@ func TestPlanLeavesTheSnapshotAlone(t *testing.T) {
 
 func TestRanksAreOneClass(t *testing.T) {
 	pl, _ := planner(t, []*corev1.Node{node("a", 8)}, nil)
-	classes, err := pl.classify(append(members("ps", 1, 1), members("w", 100, 1)...), false)
+	classes, err := pl.classify(append(members("ps", 1, 1), members("w", 100, 1)...))
 	if err != nil || len(classes) != 2 {
 		t.Errorf("%d classes (%v), want one for each role", len(classes), err)
 	}

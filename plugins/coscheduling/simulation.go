@@ -8,6 +8,7 @@ import (
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
 // simulation places members one by one on the cycle's snapshot and asks the framework's own filters each time, for gangs
@@ -21,7 +22,8 @@ type simulation struct {
 	placed    []step
 	// next is how many members of each class are placed.
 	next []int
-	// prepared holds the PreFilter results of classes, as long as no placement or its undoing has made them stale.
+	// prepared holds what the PreFilter plugins found for each class. It is brought up to date with every placement, since
+	// finding it again would look at every pod of the cluster.
 	prepared []*framework.CycleState
 }
 
@@ -30,6 +32,7 @@ type step struct {
 	class int
 	node  string
 	pod   *corev1.Pod
+	info  fwk.PodInfo
 	// cycle is set where plugins hold a reservation for the pod.
 	cycle *framework.CycleState
 }
@@ -91,10 +94,10 @@ func (s *simulation) Place(class int, node int32) (bool, error) {
 	if err := s.snapshot.AddPod(placed, name); err != nil {
 		return false, fmt.Errorf("adding pod %s/%s to the snapshot: %w", pod.Namespace, pod.Name, err)
 	}
+	done.info = placed
 	s.placed = append(s.placed, done)
 	s.next[class]++
-	s.invalidate()
-	return true, nil
+	return true, s.follow(done, s.framework.RunPreFilterExtensionAddPod)
 }
 
 // Undo takes back the last placement.
@@ -105,11 +108,10 @@ func (s *simulation) Undo() error {
 	if last.cycle != nil {
 		s.framework.RunReservePluginsUnreserve(s.ctx, last.cycle, last.pod, last.node)
 	}
-	s.invalidate()
 	if err := s.snapshot.RemovePod(klog.FromContext(s.ctx), last.pod, last.node); err != nil {
 		return fmt.Errorf("removing pod %s/%s from the snapshot: %w", last.pod.Namespace, last.pod.Name, err)
 	}
-	return nil
+	return s.follow(last, s.framework.RunPreFilterExtensionRemovePod)
 }
 
 // prepare runs the PreFilter plugins for a pod, unless what they found for its class still holds.
@@ -122,11 +124,35 @@ func (s *simulation) prepare(class int, pod *corev1.Pod) (*framework.CycleState,
 	if !status.IsSuccess() {
 		return nil, false, unlessRejected(status, "preparing the filters for pod %s/%s", pod.Namespace, pod.Name)
 	}
-	s.prepared[class] = cycle
+	if !s.classes[class].singular {
+		s.prepared[class] = cycle
+	}
 	return cycle, true, nil
 }
 
-func (s *simulation) invalidate() { clear(s.prepared) }
+// follow tells the prepared filters of every class about a placement or its undoing.
+func (s *simulation) follow(changed step, tell func(context.Context, fwk.CycleState, *corev1.Pod, fwk.PodInfo, fwk.NodeInfo) *fwk.Status) error {
+	info, err := s.snapshot.NodeInfos().Get(changed.node)
+	if err != nil {
+		return fmt.Errorf("finding node %s in the snapshot: %w", changed.node, err)
+	}
+	for c, cycle := range s.prepared {
+		if cycle == nil {
+			continue
+		}
+		// A plugin that had nothing to look at when it prepared is not told. Only a pod that keeps others away can give
+		// InterPodAffinity something to look at.
+		if cycle.GetSkipFilterPlugins().Has(names.InterPodAffinity) && len(changed.info.GetRequiredAntiAffinityTerms()) > 0 {
+			s.prepared[c] = nil
+			continue
+		}
+		pod := s.classes[c].pods[0]
+		if status := tell(s.ctx, cycle, pod, changed.info, info); !status.IsSuccess() {
+			return fmt.Errorf("telling the filters of pod %s/%s about pod %s: %w", pod.Namespace, pod.Name, changed.pod.Name, status.AsError())
+		}
+	}
+	return nil
+}
 
 // unlessRejected is the error of a status that is not a plain no.
 func unlessRejected(status *fwk.Status, format string, args ...any) error {
