@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"slices"
@@ -44,6 +45,9 @@ func Command() *cobra.Command {
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
 	flags.StringVar(&o.pyTorchInitContainerImage, "pytorch-init-container-image", "",
 		"image of an init container in which PyTorch workers wait until the master's name resolves; empty for none, which is enough")
+	var logFlags flag.FlagSet
+	klog.InitFlags(&logFlags)
+	flags.AddGoFlag(logFlags.Lookup("v"))
 	return cmd
 }
 
@@ -82,10 +86,11 @@ func (o *options) newManager(server *rest.Config) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.SetLogger(klog.Background())
+	logger := klog.Background().V(1) // what a manager tells at its start and end is for those who ask for it
+	log.SetLogger(logger)
 	m, err := manager.New(server, manager.Options{
 		Scheme: scheme,
-		Logger: klog.Background(),
+		Logger: logger,
 		Cache:  cache.Options{ByObject: cachedObjects(), DefaultTransform: cache.TransformStripManagedFields()},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// The controllers decide by what they wrote before.

@@ -20,6 +20,9 @@ import (
 // parallelism is the number of objects of one job that are created or deleted at a time.
 const parallelism = 32
 
+// takenDelay is when a job looks again whether a name is free that belonged to something else.
+const takenDelay = 10 * time.Second
+
 // takenError says that a name which the job needs belongs to something else.
 type takenError struct{ message string }
 
@@ -159,6 +162,8 @@ func (k *kind) report(job trainingv1.Job, first bool, err error, p *plan, now ti
 		return nil
 	case errors.As(err, &taken):
 		k.obstacle(p, reasonNameTaken, taken.message, now)
+		p.lookAfter(takenDelay) // what is in the way is not watched
+		return nil
 	case errors.As(err, &leftover), apierrors.IsConflict(err):
 		p.lookAfter(time.Second)
 		return nil

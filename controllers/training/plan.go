@@ -279,9 +279,9 @@ func (p *pass) suspend() {
 	p.status.Restarts = totalRestarts(p.status, p.members)
 	p.status.ReplicaStatuses = p.replicaStatuses(p.job, nil)
 	p.enter(trainingv1.JobSuspended, corev1.EventTypeNormal, fmt.Sprintf("%s %s is suspended.", p.name, p.job.GetName()))
+	p.removeGang()
 	p.members = nil
 	p.removeSurplus()
-	p.removeGang()
 }
 
 func (p *pass) succeed() {
@@ -313,7 +313,11 @@ func (p *pass) cleanUp() {
 	if limited {
 		p.lookAfter(left)
 	}
+	p.removeGang()
 	policy, stopped := *p.job.Policy().CleanPodPolicy, p.stopped(p.job, p.status)
+	if stopped || policy != trainingv1.CleanPodPolicyNone {
+		noneActive(p.status.ReplicaStatuses)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.seen.pods)) {
 		if removable(policy, stopped, p.seen.pods[name]) {
 			p.remove = append(p.remove, p.seen.pods[name])
@@ -325,9 +329,9 @@ func (p *pass) cleanUp() {
 			p.remove = append(p.remove, p.seen.services[name])
 		}
 	}
-	p.removeGang()
 }
 
+// removeGang deletes what places and scales the pods. It comes before the pods, so that nobody tries to bring them back.
 func (p *pass) removeGang() {
 	if p.seen.podGroup != nil {
 		p.remove = append(p.remove, p.seen.podGroup)

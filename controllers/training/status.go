@@ -1,9 +1,8 @@
 package training
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
@@ -40,6 +39,13 @@ func (k *kind) replicaStatuses(job trainingv1.Job, members []member) map[trainin
 func allSucceeded(statuses map[trainingv1.ReplicaType]*trainingv1.ReplicaStatus) {
 	for _, s := range statuses {
 		s.Succeeded += s.Active
+		s.Active = 0
+	}
+}
+
+// noneActive is for pods that are deleted because the job has ended: nobody counts them again.
+func noneActive(statuses map[trainingv1.ReplicaType]*trainingv1.ReplicaStatus) {
+	for _, s := range statuses {
 		s.Active = 0
 	}
 }
