@@ -57,6 +57,9 @@ func (b *bounds) at(node int32) []int32 {
 	return b.slots[int(node)*classes : (int(node)+1)*classes]
 }
 
+// most is how many members of a class a node has room for, of the class that it has most room for.
+func (b *bounds) most(node int32) int32 { return slices.Max(b.at(node)) }
+
 func (b *bounds) addSupply(node int32, slots []int32) {
 	use := make(resource.Vector, len(b.supply))
 	for c, asks := range b.s.room.asks {

@@ -123,7 +123,8 @@ func (s *search) fill(class, want int) (int, error) {
 // pass goes once over the nodes that have room. If none of them takes a member it returns them.
 func (s *search) pass(class, want int, filled *int) ([]int32, error) {
 	before := *filled
-	var opened []int32
+	var took []int32 // nodes that did, in order
+	inVain := 0
 	refused := []int32{}
 	for _, sp := range s.spots(class, want-before) {
 		if *filled == want {
@@ -134,15 +135,23 @@ func (s *search) pass(class, want int, filled *int) ([]int32, error) {
 			return nil, err
 		}
 		*filled += n
-		switch {
-		case s.space == nil:
-		case n == 0:
+		if s.space == nil {
+			continue
+		}
+		if n == 0 {
 			refused = append(refused, sp.node)
-		default:
-			opened = append(opened, sp.node)
-			if err := s.revisit(class, want, filled, opened[max(0, len(opened)-revisited):]); err != nil {
+			continue
+		}
+		took = append(took, sp.node)
+		if inVain < patience {
+			more, err := s.revisit(class, want-*filled, took[max(0, len(took)-revisited):])
+			if err != nil {
 				return nil, err
 			}
+			if inVain++; more > 0 {
+				inVain = 0
+			}
+			*filled += more
 		}
 	}
 	if *filled > before {
@@ -151,24 +160,30 @@ func (s *search) pass(class, want int, filled *int) ([]int32, error) {
 	return refused, nil
 }
 
-// revisited is how many nodes are asked again after another one took a member.
-const revisited = 4
+const (
+	// revisited is how many nodes are asked again after another one took a member.
+	revisited = 4
+	// patience is how often that may be in vain, one time after the other, before it is left to the next pass.
+	patience = 8
+)
 
-// revisit fills up the nodes that took a member before. Where members have to be spread over a few zones, each of these
-// nodes takes one as soon as the others have theirs, and no further node has to be opened.
-func (s *search) revisit(class, want int, filled *int, nodes []int32) error {
-	for progress := true; progress; {
-		progress = false
+// revisit fills up nodes that took a member before. Where members have to be spread over a few zones, each of these nodes
+// takes one as soon as the others have theirs, and no further node has to be opened.
+func (s *search) revisit(class, want int, nodes []int32) (int, error) {
+	filled := 0
+	for {
+		before := filled
 		for _, node := range nodes {
-			n, err := s.place(class, node, s.room.slots(class, node, want-*filled))
+			n, err := s.place(class, node, s.room.slots(class, node, want-filled))
 			if err != nil {
-				return err
+				return filled, err
 			}
-			*filled += n
-			progress = progress || n > 0
+			filled += n
+		}
+		if filled == before {
+			return filled, nil
 		}
 	}
-	return nil
 }
 
 // fillInTurns fills the classes in several orders until all members are placed, and keeps the best. Calls of a Space count here
@@ -198,19 +213,23 @@ func (s *search) attempt(order []int) error {
 // rounds fills the classes up to what want says, one after the other. With a Space it goes round again as long as that
 // places more: members of one class may be what those of another wait for.
 func (s *search) rounds(order []int, want func(class int) int) error {
+	stuck := make([]int, len(s.Classes)) // how many members were placed when the class could not go on
 	for {
-		progress := 0
-		s.refused = nil
+		before := total(s.placed)
 		for _, c := range order {
-			if n := want(c); n > 0 {
-				filled, err := s.fill(c, n)
-				if err != nil {
-					return err
-				}
-				progress += filled
+			n := want(c)
+			if n <= 0 || stuck[c] > 0 && stuck[c] == total(s.placed) {
+				continue
+			}
+			filled, err := s.fill(c, n)
+			if err != nil {
+				return err
+			}
+			if filled < n {
+				stuck[c] = total(s.placed)
 			}
 		}
-		if progress == 0 || s.space == nil {
+		if total(s.placed) == before || s.space == nil {
 			return nil
 		}
 	}

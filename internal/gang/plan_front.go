@@ -29,7 +29,6 @@ type front struct {
 	ahead []int
 	// weight of a member is what it takes of the cluster, over all resources.
 	weight []int64
-	limit  int // of s.steps
 
 	width        int                  // of the present sweep
 	cut          bool                 // it left something out
@@ -53,10 +52,10 @@ const (
 	combinationsPerPoint = 8
 )
 
-func newFront(s *search, b *bounds, limit int) *front {
-	f := &front{s: s, classes: len(s.Classes), limit: limit, goal: s.goal(), winner: -1}
+func newFront(s *search, b *bounds) *front {
+	f := &front{s: s, classes: len(s.Classes), goal: s.goal(), winner: -1}
 	for node := range s.Nodes {
-		if slices.Max(b.at(int32(node))) > 0 {
+		if b.most(int32(node)) > 0 {
 			f.nodes = append(f.nodes, int32(node))
 		}
 	}
@@ -275,7 +274,7 @@ func (f *front) plan() []Run {
 
 // spend takes steps from the budget, or returns false if it has fewer.
 func (f *front) spend(steps int) bool {
-	if f.limit-f.s.steps < steps {
+	if f.s.budget-f.s.steps < steps {
 		return false
 	}
 	f.s.steps += steps

@@ -228,3 +228,15 @@ func TestPlanReturnsTheErrorOfItsSpace(t *testing.T) {
 		t.Errorf("error %v, want one that wraps %v", err, broken)
 	}
 }
+
+func TestPlanOfNothing(t *testing.T) {
+	for _, need := range []int{0, 1} {
+		o, err := Plan(Problem{Nodes: []Node{{Free: resource.Vector{1}}}, Need: Need{Total: need}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []Result{Placed, Impossible}[need]; o.Result != want || o.Total() != 0 {
+			t.Errorf("no member, %d needed: %+v, want %v", need, o, want)
+		}
+	}
+}

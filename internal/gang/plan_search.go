@@ -67,7 +67,7 @@ func (s *search) run() error {
 	if s.space != nil {
 		return newTryout(s, b).run()
 	}
-	plan, exhaustive := newFront(s, b, s.budget).run()
+	plan, exhaustive := newFront(s, b).run()
 	s.spent = !exhaustive
 	return s.follow(plan, s.allClasses())
 }

@@ -1,6 +1,9 @@
 package gang
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // tryout searches exactly where a Space decides what fits. It places members one by one, takes them back, and never
 // looks twice at the same members on the same nodes, however they came there.
@@ -35,14 +38,8 @@ func (t *tryout) run() error {
 		return nil // nothing is at stake but single members, which are tried again with the next change
 	}
 	refused := t.s.refused
-	plan, exhaustive := newFront(t.s, t.b, t.s.steps+t.s.budget/4).run()
-	if plan == nil && exhaustive {
-		return nil
-	}
-	if plan != nil {
-		if err := t.s.follow(plan, t.order); err != nil || t.s.complete() {
-			return err
-		}
+	if worthIt, err := t.withoutSpace(); err != nil || !worthIt || t.s.complete() {
+		return err
 	}
 	if err := t.restart(refused); err != nil || t.s.complete() {
 		return err
@@ -50,12 +47,30 @@ func (t *tryout) run() error {
 	return t.explore()
 }
 
+// withoutSpace plans by resources alone, with a quarter of the budget. It reports false if that proves that the best plan
+// so far cannot be exceeded. If resources are so scarce that only exact search finds their plan, that plan is tried.
+func (t *tryout) withoutSpace() (bool, error) {
+	relaxed := newSearch(t.s.Problem, nil, t.s.budget/4)
+	if err := relaxed.run(); err != nil {
+		return false, err
+	}
+	t.s.steps += relaxed.steps
+	switch better := relaxed.bestValid && total(relaxed.bestFit) >= t.s.goal(); {
+	case !better && !relaxed.spent:
+		return false, nil
+	case better && relaxed.steps > 0:
+		return true, t.s.follow(relaxed.best, t.order)
+	}
+	return true, nil
+}
+
 // restart begins with one of the nodes that were refused though they had room, and fills the gang from there.
 //
 // Where members want to be near each other, the first one decides for all, and nodes elsewhere refuse the others. A node
 // that is refused in every attempt lies where none of them has begun; so there are as many attempts as there are zones
-// or racks, not as many as nodes.
+// or racks, not as many as nodes. Those with the most room come first, as it was room that lacked.
 func (t *tryout) restart(refused []int32) error {
+	slices.SortStableFunc(refused, func(a, b int32) int { return cmp.Compare(t.b.most(b), t.b.most(a)) })
 	limit := t.s.steps + (t.s.budget-t.s.steps)/2
 	for len(refused) > 0 && t.s.steps < limit {
 		node := refused[0]
