@@ -77,7 +77,7 @@ func (f *file) leaveBurst(at time.Time) {
 		return
 	}
 	f.pause(at)
-	f.verdict.Burst = max(f.verdict.Burst, at.Sub(f.since))
+	f.verdict.Bursts = append(f.verdict.Bursts, at.Sub(f.since))
 	f.starting = false
 }
 

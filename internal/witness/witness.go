@@ -44,10 +44,10 @@ type Verdict struct {
 	// FirstBound and Whole are the moments of the gang's first binding and of the binding that first completed its
 	// minimum. They are zero where that never happened.
 	FirstBound, Whole time.Time
-	// Burst is the longest time from holding nothing over holding less than the minimum to the minimum, back to
-	// nothing, or the end. It is the time that the binding itself took, where the gang is bound all at once.
-	Burst time.Duration
-	// Pause is the longest time within those in which none of the gang's pods was bound.
+	// Bursts are the times that the gang took from holding nothing to its minimum, back to nothing, or the end: one for
+	// each time that it started. Where a gang is bound all at once, that is the time of the binding itself.
+	Bursts []time.Duration
+	// Pause is the longest time within a burst in which none of the gang's pods was bound.
 	Pause time.Duration
 	// Stuck says that the gang held something, but less than its minimum, at the end.
 	Stuck bool
@@ -88,10 +88,11 @@ func Partial(verdicts []Verdict, limit time.Duration) int {
 	return n
 }
 
-// LongestBurst is the longest Burst of the verdicts, 0 if there are none.
-func LongestBurst(verdicts []Verdict) time.Duration {
-	if len(verdicts) == 0 {
-		return 0
+// LongestBurst is the longest of the bursts of the verdicts, 0 if there are none.
+func LongestBurst(verdicts ...Verdict) time.Duration {
+	var longest time.Duration
+	for _, v := range verdicts {
+		longest = slices.Max(append(v.Bursts, longest))
 	}
-	return slices.MaxFunc(verdicts, func(a, b Verdict) int { return int(a.Burst - b.Burst) }).Burst
+	return longest
 }

@@ -30,52 +30,52 @@ func TestJudge(t *testing.T) {
 		{
 			name: "all at once", min: 3,
 			events: []Event{bound(10, "a"), bound(12, "b"), bound(20, "c")},
-			want:   Verdict{Placed: 3, FirstBound: at(10), Whole: at(20), Burst: 10 * ms, Pause: 8 * ms},
+			want:   Verdict{Placed: 3, FirstBound: at(10), Whole: at(20), Bursts: []time.Duration{10 * ms}, Pause: 8 * ms},
 		},
 		{
 			name: "a minimum of one is never partly bound", min: 1,
 			events: []Event{bound(10, "a"), bound(900, "b")},
-			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(10)},
+			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(10), Bursts: []time.Duration{0}},
 		},
 		{
 			name: "members above the minimum may come late", min: 2,
 			events: []Event{bound(10, "a"), bound(11, "b"), bound(900, "c")},
-			want:   Verdict{Placed: 3, FirstBound: at(10), Whole: at(11), Burst: 1 * ms, Pause: 1 * ms},
+			want:   Verdict{Placed: 3, FirstBound: at(10), Whole: at(11), Bursts: []time.Duration{1 * ms}, Pause: 1 * ms},
 		},
 		{
 			name: "stuck at the end", min: 3,
 			events: []Event{bound(10, "a"), bound(20, "b")},
-			want:   Verdict{Placed: 2, FirstBound: at(10), Burst: 990 * ms, Pause: 980 * ms, Stuck: true},
+			want:   Verdict{Placed: 2, FirstBound: at(10), Bursts: []time.Duration{990 * ms}, Pause: 980 * ms, Stuck: true},
 		},
 		{
 			name: "given back before it was whole", min: 2,
 			events: []Event{bound(10, "a"), gone(200, "a")},
-			want:   Verdict{FirstBound: at(10), Burst: 190 * ms, Pause: 190 * ms},
+			want:   Verdict{FirstBound: at(10), Bursts: []time.Duration{190 * ms}, Pause: 190 * ms},
 		},
 		{
-			name: "the longest of two attempts counts", min: 2,
+			name: "each of two attempts counts", min: 2,
 			events: []Event{bound(10, "a"), gone(200, "a"), bound(300, "b"), bound(310, "c")},
-			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(310), Burst: 190 * ms, Pause: 190 * ms},
+			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(310), Bursts: []time.Duration{190 * ms, 10 * ms}, Pause: 190 * ms},
 		},
 		{
 			name: "members that succeeded are still there", min: 2,
 			events: []Event{bound(10, "a"), bound(11, "b"), done(50, "a"), gone(60, "a")},
-			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(11), Burst: 1 * ms, Pause: 1 * ms},
+			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(11), Bursts: []time.Duration{1 * ms}, Pause: 1 * ms},
 		},
 		{
 			name: "a lost member is no start in parts, but at the end it is missing", min: 2,
 			events: []Event{bound(10, "a"), bound(11, "b"), gone(50, "a")},
-			want:   Verdict{Placed: 1, FirstBound: at(10), Whole: at(11), Burst: 1 * ms, Pause: 1 * ms, Stuck: true},
+			want:   Verdict{Placed: 1, FirstBound: at(10), Whole: at(11), Bursts: []time.Duration{1 * ms}, Pause: 1 * ms, Stuck: true},
 		},
 		{
 			name: "what goes after the end is not missed", min: 2,
 			events: []Event{bound(10, "a"), bound(11, "b"), ended(40), gone(50, "a")},
-			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(11), Burst: 1 * ms, Pause: 1 * ms},
+			want:   Verdict{Placed: 2, FirstBound: at(10), Whole: at(11), Bursts: []time.Duration{1 * ms}, Pause: 1 * ms},
 		},
 		{
 			name: "seen twice counts once", min: 2,
 			events: []Event{bound(10, "a"), bound(11, "a")},
-			want:   Verdict{Placed: 1, FirstBound: at(10), Burst: 990 * ms, Pause: 990 * ms, Stuck: true},
+			want:   Verdict{Placed: 1, FirstBound: at(10), Bursts: []time.Duration{990 * ms}, Pause: 990 * ms, Stuck: true},
 		},
 	}
 	for _, tt := range tests {
@@ -93,17 +93,17 @@ func TestJudge(t *testing.T) {
 
 func TestPartial(t *testing.T) {
 	verdicts := []Verdict{
-		{Burst: 5 * time.Second, Pause: time.Millisecond},
-		{Burst: 3 * time.Second, Pause: 3 * time.Second},
+		{Bursts: []time.Duration{1, 5 * time.Second}, Pause: time.Millisecond},
+		{Bursts: []time.Duration{3 * time.Second}, Pause: 3 * time.Second},
 		{Stuck: true},
 	}
 	if got := Partial(verdicts, 2*time.Second); got != 2 {
 		t.Errorf("Partial = %d, want 2: the one that paused and the one that is stuck", got)
 	}
-	if got := LongestBurst(verdicts); got != 5*time.Second {
+	if got := LongestBurst(verdicts...); got != 5*time.Second {
 		t.Errorf("LongestBurst = %v, want 5s", got)
 	}
-	if got := LongestBurst(nil); got != 0 {
+	if got := LongestBurst(); got != 0 {
 		t.Errorf("LongestBurst of nothing = %v, want 0", got)
 	}
 }
@@ -141,8 +141,8 @@ func TestJudgeAgainstReplay(t *testing.T) {
 			}
 		}
 		got := Judge([]Gang{g}, events, at(end))[0]
-		if want := time.Duration(burst) * time.Millisecond; got.Burst != want {
-			t.Fatalf("burst %v, want %v", got.Burst, want)
+		if want := time.Duration(burst) * time.Millisecond; LongestBurst(got) != want {
+			t.Fatalf("bursts %v, want at most %v", got.Bursts, want)
 		}
 		if want := len(held) > 0 && len(held) < g.Min; got.Stuck != want || got.Placed != len(held) {
 			t.Fatalf("stuck %v with %d placed, want %v with %d", got.Stuck, got.Placed, want, len(held))

@@ -86,7 +86,7 @@ func figures(w workload, t trace) (values map[string]float64, complete bool) {
 		"bound_pods":      float64(bound),
 		"whole_gangs":     float64(whole),
 		"partial_gangs":   float64(witness.Partial(verdicts, pauseLimit)),
-		"longest_burst_s": witness.LongestBurst(verdicts).Seconds(),
+		"longest_burst_s": witness.LongestBurst(verdicts...).Seconds(),
 		"longest_pause_s": pause.Seconds(),
 	}
 	complete = whole >= w.fit
