@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ type Board struct {
 
 type jobState struct {
 	Job
+	// letter stands for the job on the map.
 	letter rune
 	// applied, first, whole and finished are the moments at which the job was applied, its first pod was bound, its
 	// minimum was bound, and it ended.
@@ -89,7 +91,7 @@ func NewBoard(begin time.Time, nodes []Node) *Board {
 
 // Apply notes that a job was applied.
 func (b *Board) Apply(at time.Time, job Job) []Line {
-	state := &jobState{Job: job, applied: at, letter: 'a' + rune(len(b.jobs))}
+	state := &jobState{Job: job, applied: at, letter: 'A' + rune(len(b.jobs))}
 	b.jobs = append(b.jobs, state)
 	text := fmt.Sprintf("%s: %s", plural(job.Pods, "pod"), job.Shape)
 	if job.Min < job.Pods {
@@ -229,11 +231,20 @@ func (b *Board) started(at time.Time, job *jobState) Line {
 
 func (b *Board) wait(job *jobState) string {
 	// All pods of a job that can start with some of them are alike.
-	need := fmt.Sprintf("needs %s, %d of %d are free", plural(job.GPUs*job.Min/job.Pods, "GPU"), b.free(), b.capacity())
+	need := fmt.Sprintf("needs %s, %d of %d free", plural(job.GPUs*job.Min/job.Pods, "GPU"), b.free(), b.capacity())
 	if job.waits == "" {
 		return need
 	}
-	return need + ": " + job.waits
+	return need + ": " + firstReason(job.waits)
+}
+
+// nodesAvailable is how kube-scheduler begins what it says of a pod that fits nowhere.
+var nodesAvailable = regexp.MustCompile(`^\d+/\d+ nodes are available: `)
+
+// firstReason is the first sentence of why a pod cannot be scheduled. The rest counts nodes and is for kubectl describe.
+func firstReason(message string) string {
+	sentence, _, _ := strings.Cut(nodesAvailable.ReplaceAllString(message, ""), ". ")
+	return strings.TrimSuffix(sentence, ".")
 }
 
 func (b *Board) line(at time.Time, verb string, job *jobState, text string) Line {
@@ -298,4 +309,5 @@ func (b *Board) Done() bool {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
+// millis writes a time that is seen through a watch, in which less than a millisecond means nothing.
+func millis(d time.Duration) string { return fmt.Sprintf("%d ms", max(1, d.Milliseconds())) }

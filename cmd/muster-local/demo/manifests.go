@@ -101,7 +101,7 @@ func (j *Job) count(replicas map[trainingv1.ReplicaType]*trainingv1.ReplicaSpec)
 		}
 		j.Pods += n
 		j.GPUs += n * gpus
-		part := fmt.Sprintf("%d %s", n, strings.ToLower(string(role)))
+		part := plural(n, strings.ToLower(string(role)))
 		if gpus > 0 {
 			part += fmt.Sprintf(" × %s", plural(gpus, "GPU"))
 		}
@@ -124,8 +124,8 @@ func byRank(a, b trainingv1.ReplicaType) int {
 
 // plural writes a number of things.
 func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
+	if n == 1 || thing == "ps" {
+		return fmt.Sprintf("%d %s", n, thing)
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }

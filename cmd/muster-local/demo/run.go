@@ -42,8 +42,8 @@ func Run(ctx context.Context, cfg localcluster.Config, out io.Writer) (err error
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, fmt.Errorf("the demo is not over after %v", deadline))
 	defer cancel()
 	cfg.Nodes = localcluster.DefaultNodes(nodes)
-	fmt.Fprintf(out, "Starting a cluster with %d nodes of 8 GPUs. The nodes are simulated; the API server, the scheduler, the\n"+
-		"controllers and the manifests are real.\n", nodes)
+	fmt.Fprintf(out, "Starting a cluster of %d nodes with 8 GPUs each. Nodes and containers are simulated; the API server, the\n"+
+		"scheduler, the controllers and the manifests of the jobs are real.\n", nodes)
 	began := time.Now()
 	cluster, err := localcluster.Start(ctx, cfg)
 	if err != nil {
@@ -77,12 +77,14 @@ func play(ctx context.Context, config *rest.Config, jobs []Job, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	news, err := follow(ctx, kube, dyn, namespace)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	news, err := follow(watching, kube, dyn, namespace)
 	if err != nil {
 		return err
 	}
 	board := NewBoard(time.Now(), cluster)
-	screen := newScreen(out)
+	screen := newScreen(out, board.begin)
 	ended := tell(ctx, board, screen, jobs, dyn, news)
 	end := time.Now()
 	screen.erase()

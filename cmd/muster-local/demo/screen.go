@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -21,18 +22,25 @@ var (
 	letterColours = []string{"34", "32", "35", "36", "33", "31", "94", "92", "95", "96", "93", "91"}
 )
 
+// margin is the room that the time takes on the left.
+const margin = "         "
+
+// jobLetters finds runs of one and the same job's letter. Nothing else on the map is in capitals.
+var jobLetters = regexp.MustCompile(`A+|B+|C+|D+|E+|F+|G+|H+|I+|J+|K+|L+`)
+
 // screen writes the story. On a terminal the progress and the map of the racks stay below it and are redrawn in place;
 // elsewhere the progress is a line from time to time.
 type screen struct {
 	out   io.Writer
 	width int // 0: not a terminal
 	color bool
+	// drawn is how many lines show has drawn below the story, last when it has last written a line elsewhere.
 	drawn int
 	last  time.Time
 }
 
-func newScreen(out io.Writer) *screen {
-	s := &screen{out: out}
+func newScreen(out io.Writer, now time.Time) *screen {
+	s := &screen{out: out, last: now}
 	if width, _, err := term.TerminalSize(out); err == nil && os.Getenv("TERM") != "dumb" {
 		s.width = width
 		s.color = os.Getenv("NO_COLOR") == ""
@@ -65,11 +73,10 @@ func (s *screen) show(at time.Time, b *Board) {
 	s.erase()
 	block := []string{""}
 	for _, row := range b.Map() {
-		block = append(block, "         "+s.paintLetters(s.cut(row, 9)))
+		block = append(block, margin+s.paintJobs(s.cut(row)))
 	}
-	block = append(block,
-		s.cut(fmt.Sprintf("         %-8s %s", "", b.Legend()), 0),
-		s.cut(fmt.Sprintf("%6.1fs  %s", at.Sub(b.begin).Seconds(), progress), 0))
+	block = append(block, margin+s.paintJobs(s.cut(b.Legend())),
+		fmt.Sprintf("%6.1fs  ", at.Sub(b.begin).Seconds())+s.cut(progress))
 	fmt.Fprintln(s.out, strings.Join(block, "\n"))
 	s.drawn = len(block)
 }
@@ -82,10 +89,10 @@ func (s *screen) erase() {
 	}
 }
 
-// cut shortens a line so that it does not wrap: a wrapped line could not be erased.
-func (s *screen) cut(line string, indent int) string {
+// cut shortens what stands right of the margin so that it does not wrap: a wrapped line could not be erased.
+func (s *screen) cut(line string) string {
 	runes := []rune(line)
-	if room := s.width - 1 - indent; len(runes) > room {
+	if room := s.width - 1 - len(margin); len(runes) > room {
 		return string(runes[:max(0, room)])
 	}
 	return line
@@ -98,18 +105,9 @@ func (s *screen) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// paintLetters gives each job's letters in a row of the map their colour. The name of the rack is left alone.
-func (s *screen) paintLetters(row string) string {
-	name, cells, _ := strings.Cut(row, " ")
-	var b strings.Builder
-	b.WriteString(name)
-	b.WriteString(" ")
-	for _, r := range cells {
-		if r >= 'a' && r <= 'z' {
-			b.WriteString(s.paint(letterColours[int(r-'a')%len(letterColours)], string(r)))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
+// paintJobs gives the letters of each job their colour, on the map and in its legend.
+func (s *screen) paintJobs(row string) string {
+	return jobLetters.ReplaceAllStringFunc(row, func(letters string) string {
+		return s.paint(letterColours[int(letters[0]-'A')%len(letterColours)], letters)
+	})
 }
