@@ -7,15 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	configv1alpha1 "github.com/muster-scheduling/muster/apis/config/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
@@ -34,12 +37,16 @@ type Coscheduling struct {
 	framework framework.Framework
 	gangs     *state.Store
 	bindSlots chan struct{}
+	// leaving holds, by the gang that they make room for, the victims that were evicted last.
+	leavingMu sync.Mutex
+	leaving   map[state.Key][]types.UID
 }
 
 var (
 	_ fwk.QueueSortPlugin   = &Coscheduling{}
 	_ fwk.EnqueueExtensions = &Coscheduling{}
 	_ fwk.PreFilterPlugin   = &Coscheduling{}
+	_ fwk.FilterPlugin      = &Coscheduling{}
 	_ fwk.PostFilterPlugin  = &Coscheduling{}
 	_ fwk.ReservePlugin     = &Coscheduling{}
 	_ fwk.PermitPlugin      = &Coscheduling{}
@@ -55,7 +62,11 @@ func New(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.
 	registerMetrics()
 	reporter := newReporter(handle, gangs, args.BrokenGangGracePeriod.Duration)
 	go reporter.run(ctx)
-	return &Coscheduling{handle: handle, framework: f, gangs: gangs, bindSlots: make(chan struct{}, maxBinds)}, nil
+	return &Coscheduling{
+		handle: handle, framework: f, gangs: gangs,
+		bindSlots: make(chan struct{}, maxBinds),
+		leaving:   map[state.Key][]types.UID{},
+	}, nil
 }
 
 // Name is the plugin's name.
@@ -100,7 +111,7 @@ func (pl *Coscheduling) PreFilter(ctx context.Context, cycle fwk.CycleState, pod
 	case state.Free:
 		return nil, fwk.NewStatus(fwk.Skip)
 	case state.Planned:
-		return only(node), nil
+		return settle(cycle, node), nil
 	case state.Leading:
 		return pl.lead(ctx, cycle, pod, request, nodes)
 	}
@@ -110,15 +121,34 @@ func (pl *Coscheduling) PreFilter(ctx context.Context, cycle fwk.CycleState, pod
 // PreFilterExtensions is nil: what the gang's plan says does not change with other pods.
 func (pl *Coscheduling) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
 
-func only(node string) *fwk.PreFilterResult {
+// plannedNode is the key of the node that the plan names for a cycle's pod.
+const plannedNode fwk.StateKey = Name + "/planned-node"
+
+type nodeName string
+
+// Clone returns the name itself.
+func (n nodeName) Clone() fwk.StateData { return n }
+
+// settle narrows a cycle to one node.
+func settle(cycle fwk.CycleState, node string) *fwk.PreFilterResult {
+	cycle.Write(plannedNode, nodeName(node))
 	return &fwk.PreFilterResult{NodeNames: sets.New(node)}
+}
+
+// Filter refuses every node but the planned one. The result of PreFilter alone does not: a node that was nominated for
+// the pod when room was made for it is tried before.
+func (pl *Coscheduling) Filter(_ context.Context, cycle fwk.CycleState, _ *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
+	if planned, err := cycle.Read(plannedNode); err == nil && planned != nodeName(node.Node().Name) {
+		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "the gang's plan names another node")
+	}
+	return nil
 }
 
 // lead plans the gang of a leader and lets the other members in. Their cycles follow this one directly, because the
 // scheduler activates them at its end and they go before everybody else.
 func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *corev1.Pod, request state.Request, nodes []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	start := time.Now()
-	placements, refusal, err := pl.plan(ctx, request, nodes)
+	placements, refusal, err := pl.plan(ctx, request, nodes, onCycle)
 	outcome := outcomePlaced
 	switch {
 	case err != nil:
@@ -150,7 +180,7 @@ func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *
 		pl.gangs.Apply(ctx, pl.gangs.GiveBack(leader.UID))
 		return nil, fwk.AsStatus(fmt.Errorf("letting gang %s into the queue: %w", request.Key, err))
 	}
-	return only(placements[0].Node), nil
+	return settle(cycle, placements[0].Node), nil
 }
 
 // activate asks the scheduler to let pods into the active queue once this cycle has succeeded.
@@ -171,15 +201,31 @@ func activate(cycle fwk.CycleState, pods []*corev1.Pod) error {
 	return nil
 }
 
-// PostFilter gives up the plan of a member whose node has become unfit.
+// PostFilter gives up the plan of a member whose node has become unfit, and makes room for a gang, or for a pod of no
+// gang, that found none.
 func (pl *Coscheduling) PostFilter(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
 	if _, err := cycle.Read(handedOver); err == nil {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
-	if standing, _, _ := pl.gangs.Standing(pod); standing == state.Planned {
+	standing, _, request := pl.gangs.Standing(pod)
+	_, isMember := state.GangOf(pod)
+	switch {
+	case standing == state.Planned:
 		pl.gangs.Apply(ctx, pl.gangs.GiveBack(pod.UID))
+		return nil, fwk.NewStatus(fwk.Unschedulable)
+	case standing == state.Free && !isMember:
+		request = state.Request{Key: keyOf(pod), Need: gang.Need{Total: 1}, Pods: []*corev1.Pod{pod}}
+	case standing != state.Leading:
+		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
-	return nil, fwk.NewStatus(fwk.Unschedulable)
+	node, message, err := pl.preempt(ctx, pod, request)
+	if err != nil {
+		return nil, fwk.AsStatus(fmt.Errorf("making room for %s: %w", request.Key, err))
+	}
+	if node == "" {
+		return nil, fwk.NewStatus(fwk.Unschedulable, message)
+	}
+	return framework.NewPostFilterResultWithNominatedNode(node), fwk.NewStatus(fwk.Success, message)
 }
 
 // Reserve counts a member towards its gang's minimum.

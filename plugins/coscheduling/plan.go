@@ -9,6 +9,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	podutil "k8s.io/component-helpers/scheduling/corev1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
@@ -24,15 +27,25 @@ type refusal struct {
 	failure state.Failure
 }
 
-// plan places the members of a request against the cycle's snapshot. It returns the placements in the order in which
+// snapshotUse says in which state planning finds the snapshot.
+type snapshotUse bool
+
+const (
+	// onCycle: the snapshot is the cycle's.
+	onCycle snapshotUse = false
+	// onMutated: pods have been taken from it, in a session of mutations that the caller ends.
+	onMutated snapshotUse = true
+)
+
+// plan places the members of a request against the snapshot of nodes. It returns the placements in the order in which
 // they have to be reserved, or why there are none.
-func (pl *Coscheduling) plan(ctx context.Context, request state.Request, nodes []fwk.NodeInfo) ([]state.Placement, *refusal, error) {
+func (pl *Coscheduling) plan(ctx context.Context, request state.Request, nodes []fwk.NodeInfo, use snapshotUse) ([]state.Placement, *refusal, error) {
 	constrained := slices.ContainsFunc(request.Pods, pl.constrainsOthers)
 	classes, err := pl.classify(request.Pods)
 	if err != nil {
 		return nil, nil, err
 	}
-	problem, err := pl.problem(classes, nodes, request.Need)
+	problem, err := pl.problem(classes, nodes, request)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,7 +61,7 @@ func (pl *Coscheduling) plan(ctx context.Context, request state.Request, nodes [
 			return nil, nil, err
 		}
 	}
-	outcome, err := pl.solve(ctx, problem, classes, nodes, constrained)
+	outcome, err := pl.solve(ctx, problem, classes, nodes, constrained, use)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,11 +71,11 @@ func (pl *Coscheduling) plan(ctx context.Context, request state.Request, nodes [
 	return assign(outcome.Runs, classes, nodes, request.Pods[0], constrained), nil, nil
 }
 
-func (pl *Coscheduling) solve(ctx context.Context, problem gang.Problem, classes []*class, nodes []fwk.NodeInfo, constrained bool) (gang.Outcome, error) {
+func (pl *Coscheduling) solve(ctx context.Context, problem gang.Problem, classes []*class, nodes []fwk.NodeInfo, constrained bool, use snapshotUse) (gang.Outcome, error) {
 	if !constrained {
 		return gang.Plan(problem, nil)
 	}
-	sim, err := newSimulation(ctx, pl.framework, classes, nodes)
+	sim, err := newSimulation(ctx, pl.framework, classes, nodes, use)
 	if err != nil {
 		return gang.Outcome{}, err
 	}
@@ -74,7 +87,7 @@ func (pl *Coscheduling) solve(ctx context.Context, problem gang.Problem, classes
 }
 
 // problem translates the snapshot into the planner's terms: the resources that any member asks for, and no others.
-func (pl *Coscheduling) problem(classes []*class, nodes []fwk.NodeInfo, need gang.Need) (gang.Problem, error) {
+func (pl *Coscheduling) problem(classes []*class, nodes []fwk.NodeInfo, request state.Request) (gang.Problem, error) {
 	asked := map[string]bool{string(corev1.ResourcePods): true}
 	for _, class := range classes {
 		for name := range class.request {
@@ -82,19 +95,34 @@ func (pl *Coscheduling) problem(classes []*class, nodes []fwk.NodeInfo, need gan
 		}
 	}
 	table := resource.NewTable(slices.Collect(maps.Keys(asked))...)
-	problem := gang.Problem{Nodes: make([]gang.Node, len(nodes)), Classes: make([]gang.Class, len(classes)), Need: need}
+	problem := gang.Problem{Nodes: make([]gang.Node, len(nodes)), Classes: make([]gang.Class, len(classes)), Need: request.Need}
 	for i, class := range classes {
-		request, err := table.Vector(class.request)
+		ask, err := table.Vector(class.request)
 		if err != nil {
 			return gang.Problem{}, err
 		}
-		problem.Classes[i] = gang.Class{Role: class.role, Count: len(class.pods), Request: request}
+		problem.Classes[i] = gang.Class{Role: class.role, Count: len(class.pods), Request: ask}
 	}
+	members := sets.New[types.UID]()
+	for _, pod := range request.Pods {
+		members.Insert(pod.UID)
+	}
+	priority := podutil.PodPriority(request.Pods[0])
 	free := make(resource.Vector, table.Len()*len(nodes))
 	for i, node := range nodes {
 		vector := free[i*table.Len() : (i+1)*table.Len()]
 		for d := range vector {
 			vector[d] = freeOf(node, table.Name(d))
+		}
+		for _, info := range pl.handle.NominatedPodsForNode(node.Node().Name) {
+			// Room that was made for somebody of at least our priority is not free, as for the framework's filters.
+			if other := info.GetPod(); podutil.PodPriority(other) >= priority && !members.Has(other.UID) {
+				for name, amount := range pl.requestOf(other) {
+					if d, asked := table.Dimension(name); asked {
+						vector[d] -= amount
+					}
+				}
+			}
 		}
 		problem.Nodes[i] = gang.Node{Free: vector, Idle: idle(node)}
 	}

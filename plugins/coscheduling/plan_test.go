@@ -44,7 +44,7 @@ func planner(tb testing.TB, nodes []*corev1.Node, running []*corev1.Pod) (*Cosch
 	factory := informers.NewSharedInformerFactory(client, 0)
 	snapshot := internalcache.NewSnapshot(running, nodes)
 	claims := assumecache.NewAssumeCache(klog.Background(), factory.Resource().V1().ResourceClaims().Informer(), "ResourceClaim", "", nil)
-	slices, err := tracker.StartTracker(tb.Context(), tracker.Options{SliceInformer: factory.Resource().V1().ResourceSlices(), KubeClient: client})
+	devices, err := tracker.StartTracker(tb.Context(), tracker.Options{SliceInformer: factory.Resource().V1().ResourceSlices(), KubeClient: client})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func planner(tb testing.TB, nodes []*corev1.Node, running []*corev1.Pod) (*Cosch
 		frameworkruntime.WithInformerFactory(factory),
 		frameworkruntime.WithSnapshotSharedLister(snapshot),
 		frameworkruntime.WithMutableSnapshotLister(snapshot),
-		frameworkruntime.WithSharedDRAManager(dynamicresources.NewDRAManager(tb.Context(), claims, slices, factory)),
+		frameworkruntime.WithSharedDRAManager(dynamicresources.NewDRAManager(tb.Context(), claims, devices, factory)),
 		frameworkruntime.WithSharedCSIManager(nodevolumelimits.NewCSIManager(factory.Storage().V1().CSINodes().Lister())),
 		frameworkruntime.WithPodNominator(noNominations{}),
 		frameworkruntime.WithParallelism(1),
@@ -67,6 +67,8 @@ func planner(tb testing.TB, nodes []*corev1.Node, running []*corev1.Pod) (*Cosch
 	if err != nil {
 		tb.Fatal(err)
 	}
+	// A snapshot that is made for tests lists its nodes in random order.
+	slices.SortFunc(infos, func(a, b fwk.NodeInfo) int { return strings.Compare(a.Node().Name, b.Node().Name) })
 	return &Coscheduling{handle: f, framework: f}, infos
 }
 
@@ -155,7 +157,7 @@ func hostPort(port int32) func(*corev1.Pod) {
 func planOf(tb testing.TB, pl *Coscheduling, infos []fwk.NodeInfo, pods []*corev1.Pod, need gang.Need) ([]state.Placement, *refusal) {
 	tb.Helper()
 	request := state.Request{Key: state.Key{Namespace: "ns", Name: "g"}, Need: need, Pods: pods}
-	placements, refusal, err := pl.plan(context.Background(), request, infos)
+	placements, refusal, err := pl.plan(context.Background(), request, infos, onCycle)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
 	"github.com/muster-scheduling/muster/plugins/state"
@@ -34,7 +35,7 @@ func (r *reporter) evict(ctx context.Context, view state.View) bool {
 			return false
 		}
 		r.writes++
-		if err := r.evictPod(ctx, pod); err != nil && ctx.Err() == nil {
+		if err := evictPod(ctx, r.handle.ClientSet(), pod); err != nil && ctx.Err() == nil {
 			done = false
 			klog.FromContext(ctx).Error(err, "Evicting a member of a broken gang", "gang", view.Key, "pod", klog.KObj(pod))
 		}
@@ -42,8 +43,9 @@ func (r *reporter) evict(ctx context.Context, view state.View) bool {
 	return done
 }
 
-func (r *reporter) evictPod(ctx context.Context, pod *corev1.Pod) error {
-	err := r.handle.ClientSet().CoreV1().Pods(pod.Namespace).EvictV1(ctx, &policyv1.Eviction{
+// evictPod asks the Eviction API to send a pod away. A pod that is gone, or is another one by now, is no error.
+func evictPod(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) error {
+	err := client.CoreV1().Pods(pod.Namespace).EvictV1(ctx, &policyv1.Eviction{
 		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
 		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
 	})

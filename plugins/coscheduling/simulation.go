@@ -17,6 +17,7 @@ type simulation struct {
 	ctx       context.Context
 	framework framework.Framework
 	snapshot  fwk.MutableSnapshotSharedLister
+	use       snapshotUse
 	classes   []*class
 	names     []string
 	placed    []step
@@ -37,11 +38,12 @@ type step struct {
 	cycle *framework.CycleState
 }
 
-func newSimulation(ctx context.Context, f framework.Framework, classes []*class, nodes []fwk.NodeInfo) (*simulation, error) {
+func newSimulation(ctx context.Context, f framework.Framework, classes []*class, nodes []fwk.NodeInfo, use snapshotUse) (*simulation, error) {
 	s := &simulation{
 		ctx:       ctx,
 		framework: f,
 		snapshot:  f.MutableSnapshotSharedLister(),
+		use:       use,
 		classes:   classes,
 		next:      make([]int, len(classes)),
 		prepared:  make([]*framework.CycleState, len(classes)),
@@ -49,13 +51,19 @@ func newSimulation(ctx context.Context, f framework.Framework, classes []*class,
 	for _, node := range nodes {
 		s.names = append(s.names, node.Node().Name)
 	}
-	if err := s.snapshot.StartMutations(); err != nil {
-		return nil, fmt.Errorf("starting to simulate on the snapshot: %w", err)
+	if use == onCycle {
+		if err := s.snapshot.StartMutations(); err != nil {
+			return nil, fmt.Errorf("starting to simulate on the snapshot: %w", err)
+		}
 	}
 	return s, nil
 }
 
+// close ends the session of mutations if it is the simulation's own. The planner has taken back all placements.
 func (s *simulation) close() error {
+	if s.use == onMutated {
+		return nil
+	}
 	if err := s.snapshot.EndMutations(); err != nil {
 		return fmt.Errorf("putting the snapshot back: %w", err)
 	}
