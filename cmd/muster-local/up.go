@@ -73,8 +73,20 @@ func up(cmd *cobra.Command, cfg localcluster.Config) error {
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "ready")
 	fmt.Fprintln(cmd.OutOrStdout(), "export KUBECONFIG="+shellQuote(cluster.Kubeconfig()))
+	if cfg.Components == nil {
+		fmt.Fprint(cmd.OutOrStdout(), tryThis)
+	}
 	return errors.Join(cluster.Wait(cmd.Context()), cluster.Stop())
 }
+
+// tryThis is what to do with a whole cluster, from the root of the repository.
+const tryThis = `
+Three things to try in another terminal, after the line above:
+  kubectl apply -f examples/tfjob.yaml          # a parameter server and 4 workers: all start, or none
+  kubectl get tfjobs,podgroups,pods -o wide     # the job, its gang, and where its pods are
+  kubectl delete pod mnist-worker-0             # the job makes a new one, and its gang is completed first
+Ctrl-C stops the cluster and removes it.
+`
 
 // shellQuote makes the text one word for a shell.
 func shellQuote(text string) string {
