@@ -181,27 +181,11 @@ func TestPlanPacks(t *testing.T) {
 	})
 }
 
-// Gangs that fill the cluster to the last unit are placed too: each node is made as large as what was put on it.
+// Gangs that fill the cluster to the last unit are placed too.
 func TestPlanFillsExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), rapid.Uint64().Draw(t, "more seed")))
-		p := Problem{}
-		for range 1 + random.IntN(3) {
-			p.Classes = append(p.Classes, Class{Request: resource.Vector{1 + random.Int64N(6), random.Int64N(6)}})
-		}
-		for node := range 1 + random.IntN(12) {
-			free := resource.Vector{0, 0}
-			for range 1 + random.IntN(4) {
-				class := &p.Classes[random.IntN(len(p.Classes))]
-				class.Count++
-				free.Add(class.Request)
-				p.Need.Total++
-			}
-			p.Nodes = append(p.Nodes, Node{Free: free})
-			for c := range p.Classes {
-				p.Classes[c].Nodes = append(p.Classes[c].Nodes, int32(node))
-			}
-		}
+		p := filled(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(1, 6).Draw(t, "nodes"), rapid.IntRange(1, 6).Draw(t, "classes"), 0)
+		p.Budget = 1 << 24
 		o := mustPlan(t, p, nil)
 		if o.Result != Placed || o.Total() != p.Need.Total {
 			t.Fatalf("%v with %d of %d members", o.Result, o.Total(), p.Need.Total)
@@ -210,6 +194,48 @@ func TestPlanFillsExactly(t *testing.T) {
 			t.Fatal(wrong)
 		}
 	})
+}
+
+// Where fronts are too large to keep, most plans are found within the budget, and none is said to be impossible.
+func TestPlanWidens(t *testing.T) {
+	results := map[Result]int{}
+	for seed := range uint64(100) {
+		o, err := Plan(filled(seed, 20, 4, 2), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[o.Result]++
+	}
+	if results[Impossible] > 0 || results[Placed] < 95 {
+		t.Errorf("of 100 gangs that can be placed %v", results)
+	}
+}
+
+// filled makes a gang by putting up to four members on each node, which is made as large as they need it, and up to spare
+// units of each resource larger.
+func filled(seed uint64, nodes, classes int, spare int64) Problem {
+	random := rand.New(rand.NewPCG(seed, 1))
+	p := Problem{}
+	for range classes {
+		p.Classes = append(p.Classes, Class{Request: resource.Vector{1 + random.Int64N(6), random.Int64N(6), random.Int64N(6)}})
+	}
+	for node := range nodes {
+		free := make(resource.Vector, 3)
+		for range 1 + random.IntN(4) {
+			class := &p.Classes[random.IntN(classes)]
+			class.Count++
+			free.Add(class.Request)
+			p.Need.Total++
+		}
+		for d := range free {
+			free[d] += random.Int64N(spare + 1)
+		}
+		p.Nodes = append(p.Nodes, Node{Free: free})
+		for c := range p.Classes {
+			p.Classes[c].Nodes = append(p.Classes[c].Nodes, int32(node))
+		}
+	}
+	return p
 }
 
 type failingSpace struct{ err error }

@@ -22,6 +22,7 @@ type scenario struct {
 		Total int
 		Roles map[string]int
 	}
+	Budget int
 	Rules  []scenarioRule
 	Expect struct {
 		Result string
@@ -120,7 +121,7 @@ func (sc scenario) problem(t *testing.T) (Problem, []string, []int) {
 		}
 		return v
 	}
-	p := Problem{Need: Need{Total: sc.Need.Total, Role: sc.Need.Roles}}
+	p := Problem{Need: Need{Total: sc.Need.Total, Role: sc.Need.Roles}, Budget: sc.Budget}
 	var names []string
 	var zones []int
 	for _, nodes := range sc.Nodes {
