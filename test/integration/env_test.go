@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type env struct {
 	namespace string
 	// broken names the gangs that the test breaks on purpose: they may run below their minimum.
 	broken map[string]bool
+	// configured is set when the test started the scheduler with a configuration of its own.
+	configured bool
 }
 
 // setUp gives a test a namespace and nodes. When the test ends, it checks what must always hold, shows the state if
@@ -162,6 +165,12 @@ func (e *env) tearDown() {
 	}
 	if err := e.wipe(ctx); err != nil {
 		e.Errorf("cleaning up: %v", err)
+	}
+	if e.configured {
+		shared.cluster.KillScheduler()
+		if err := errors.Join(writeSchedulerConfig(shared.schedulerConfig, shared.cluster.Kubeconfig(), ""), shared.cluster.StartScheduler(ctx)); err != nil {
+			e.Errorf("starting the scheduler with its default configuration: %v", err)
+		}
 	}
 }
 

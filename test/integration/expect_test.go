@@ -65,17 +65,24 @@ func (e *env) seen(name string) *corev1.Pod {
 // expectRefused waits until the scheduler has tried to plan the gang and found no room, and checks that it holds nothing.
 func (e *env) expectRefused(gang string) {
 	e.Helper()
+	e.expectNoRoomFor(gang)
+	e.expectNoneBound(gang)
+}
+
+// expectNoRoomFor waits until a pod of the gang that is not bound says that the scheduler found no room for what the
+// gang lacks.
+func (e *env) expectNoRoomFor(gang string) {
+	e.Helper()
 	e.eventually(fmt.Sprintf("gang %q is found to have no room", gang), func(context.Context) (bool, string) {
 		for _, p := range shared.watcher.in(e.namespace) {
 			c := scheduledCondition(p)
-			if gangOf(p) == e.namespace+"/"+gang && c != nil && c.Reason == corev1.PodReasonUnschedulable &&
+			if gangOf(p) == e.namespace+"/"+gang && p.Spec.NodeName == "" && c != nil && c.Reason == corev1.PodReasonUnschedulable &&
 				strings.Contains(c.Message, "have to start together fit") {
 				return true, ""
 			}
 		}
 		return false, fmt.Sprintf("%d bound", len(e.boundPods(gang)))
 	})
-	e.expectNoneBound(gang)
 }
 
 // expectNoneBound checks that no pod of the gang is bound now.
@@ -162,5 +169,18 @@ func (e *env) eventuallyUnschedulablePods(n int) {
 			}
 		}
 		return marked == n, fmt.Sprintf("%d are", marked)
+	})
+}
+
+// expectGone waits until none of the pods exists any more.
+func (e *env) expectGone(pods ...*corev1.Pod) {
+	e.Helper()
+	e.eventually("pods are gone", func(context.Context) (bool, string) {
+		for _, p := range pods {
+			if now := e.seen(p.Name); now != nil && now.UID == p.UID {
+				return false, p.Name + " is there"
+			}
+		}
+		return true, ""
 	})
 }

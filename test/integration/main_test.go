@@ -8,6 +8,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 	"sigs.k8s.io/yaml"
@@ -66,14 +68,15 @@ func runTests(m *testing.M) (code int, err error) {
 			localcluster.Etcd, localcluster.APIServer, localcluster.Controllers, localcluster.Kwok, localcluster.Scheduler,
 		},
 	}
-	if level := os.Getenv("MUSTER_TEST_LOG"); level != "" {
-		cfg.Verbose = true
-		cfg.SchedulerArgs = append(cfg.SchedulerArgs, "--v="+level)
-	}
+	level := os.Getenv("MUSTER_TEST_LOG")
+	cfg.Verbose = level != ""
 	if shared.cluster, err = localcluster.Start(context.Background(), cfg); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, shared.cluster.Stop()) }()
+	if err := setLogLevel(level); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel() // first of all: the API server waits for those who watch
 	if err := makeClients(); err != nil {
@@ -83,6 +86,16 @@ func runTests(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	return m.Run(), nil
+}
+
+// setLogLevel makes the components that have started log more than they do by default.
+func setLogLevel(level string) error {
+	if level == "" {
+		return nil
+	}
+	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	return flags.Set("v", level)
 }
 
 func makeClients() error {
