@@ -98,6 +98,7 @@ func freePort() (int, error) {
 // waitHealthy returns once the address answers 200, and fails when the part ends
 // before.
 func waitHealthy(ctx context.Context, p *part, client *http.Client, url string) error {
+	defer client.CloseIdleConnections() // the part would wait a second for them when it stops
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("%s is not ready after %s", p.name, startTimeout))
 	defer cancel()
 	err := wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
