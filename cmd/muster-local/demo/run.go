@@ -88,6 +88,9 @@ func play(ctx context.Context, config *rest.Config, jobs []Job, out io.Writer) e
 	ended := tell(ctx, board, screen, jobs, dyn, news)
 	end := time.Now()
 	screen.erase()
+	if errors.Is(ended, context.Canceled) {
+		return errors.New("interrupted")
+	}
 	fmt.Fprintf(out, "\n%s\n", board.Table(end))
 	if err := errors.Join(ended, board.Fault(end)); err != nil {
 		return err

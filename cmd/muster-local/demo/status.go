@@ -75,11 +75,17 @@ func (b *Board) cells(node Node) string {
 	return cells.String()
 }
 
-// Legend says which letter of the map is which job, for the jobs that hold something.
+// Legend says which letter of the map is which job, for the jobs that are on the map.
 func (b *Board) Legend() string {
+	on := map[*jobState]bool{}
+	for _, p := range b.pods {
+		if p.holds && p.GPUs > 0 {
+			on[p.job] = true
+		}
+	}
 	var parts []string
 	for _, job := range b.jobs {
-		if job.finished.IsZero() && job.placed > 0 {
+		if on[job] {
 			parts = append(parts, fmt.Sprintf("%c %s", job.letter, job.Name))
 		}
 	}
