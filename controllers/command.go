@@ -75,10 +75,46 @@ func (o *options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := m.Start(ctx); err != nil {
+	if err := runManager(ctx, m); err != nil {
 		return fmt.Errorf("running the manager: %w", err)
 	}
 	return nil
+}
+
+// How long a manager that has been told to stop may take to fill its cache, and to stop.
+const (
+	fillTimeout = 10 * time.Second
+	stopTimeout = 45 * time.Second
+)
+
+// runManager runs a manager until ctx ends. A manager that is told to stop before its cache is filled would never do so
+// and keep a core busy (controller-runtime v0.25.2, runnableGroup.Start), so it is told only then.
+func runManager(ctx context.Context, m manager.Manager) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	release := context.AfterFunc(ctx, func() {
+		filling, cancel := context.WithTimeout(running, fillTimeout)
+		defer cancel()
+		m.GetCache().WaitForCacheSync(filling)
+		stop()
+	})
+	defer release()
+	done := make(chan error, 1)
+	go func() { done <- m.Start(running) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("it did not stop within %v", stopTimeout)
+	}
 }
 
 func (o *options) newManager(server *rest.Config) (manager.Manager, error) {

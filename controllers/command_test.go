@@ -2,25 +2,71 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// run executes the command with arguments, as far as it gets without an API server.
+// discovery is as much of an API server as a manager needs before it starts: it tells which kinds there are.
+func discovery(t *testing.T) *httptest.Server {
+	t.Helper()
+	resources := map[string][]metav1.APIResource{
+		"v1": {{Name: "pods", Kind: "Pod", Namespaced: true}, {Name: "services", Kind: "Service", Namespaced: true}},
+		"kubeflow.org/v1": {
+			{Name: "tfjobs", Kind: "TFJob", Namespaced: true}, {Name: "pytorchjobs", Kind: "PyTorchJob", Namespaced: true},
+		},
+		"scheduling.x-k8s.io/v1alpha1": {{Name: "podgroups", Kind: "PodGroup", Namespaced: true}},
+		"autoscaling/v2":               {{Name: "horizontalpodautoscalers", Kind: "HorizontalPodAutoscaler", Namespaced: true}},
+	}
+	groups := metav1.APIGroupList{}
+	mux := http.NewServeMux()
+	answer := func(path string, what any) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if err := json.NewEncoder(w).Encode(what); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for version, list := range resources {
+		prefix := "/apis/"
+		if version == "v1" {
+			prefix = "/api/"
+		} else {
+			gv := metav1.GroupVersionForDiscovery{GroupVersion: version, Version: path.Base(version)}
+			groups.Groups = append(groups.Groups, metav1.APIGroup{
+				Name: path.Dir(version), Versions: []metav1.GroupVersionForDiscovery{gv}, PreferredVersion: gv,
+			})
+		}
+		answer(prefix+version, metav1.APIResourceList{GroupVersion: version, APIResources: list})
+	}
+	answer("/api", metav1.APIVersions{Versions: []string{"v1"}})
+	answer("/apis", groups)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// run executes the command with arguments. Its context has ended, so that it stops as soon as it has started.
 func run(t *testing.T, args ...string) error {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	content := `{"apiVersion": "v1", "kind": "Config", "current-context": "c",
-		"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+		"clusters": [{"name": "c", "cluster": {"server": "` + discovery(t).URL + `"}}],
 		"contexts": [{"name": "c", "context": {"cluster": "c"}}]}`
 	if err := os.WriteFile(kubeconfig, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // what is wrong is found before anything runs
+	cancel()
 	cmd := Command()
 	cmd.SetArgs(append([]string{
 		"--kubeconfig", kubeconfig, "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0",
