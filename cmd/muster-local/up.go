@@ -85,7 +85,7 @@ Three things to try in another terminal, after the line above:
   kubectl apply -f examples/tfjob.yaml          # a parameter server and 4 workers: all start, or none
   kubectl get tfjobs,podgroups,pods -o wide     # the job, its gang, and where its pods are
   kubectl delete pod mnist-worker-0             # the job makes a new one, and its gang is completed first
-Ctrl-C stops the cluster and removes it.
+Ctrl-C stops the cluster.
 `
 
 // shellQuote makes the text one word for a shell.

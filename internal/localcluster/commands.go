@@ -63,7 +63,9 @@ func (c *command) startOnce(ctx context.Context, probe *http.Client) error {
 	cmd.SetArgs(append(args, c.args...))
 	c.part = startPart(c.name, cmd.ExecuteContext)
 	if err := waitHealthy(ctx, c.part, probe, url); err != nil {
-		return errors.Join(fmt.Errorf("start %w", err), c.part.end())
+		err = errors.Join(fmt.Errorf("start %w", err), c.part.end())
+		c.part = nil
+		return err
 	}
 	return nil
 }
