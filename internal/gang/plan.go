@@ -11,12 +11,12 @@ import (
 //
 //  1. Bounds (plan_bound.go): room counted per class, per role, for all members together and per resource. What they
 //     exclude is impossible, whatever the order of placing, so an attempt that must fail mostly ends here.
-//  2. Filling (plan_fill.go): one class after the other, the most constrained first, onto nodes in packing order. For a
-//     single class without a Space this is exact; for most gangs it is enough.
-//  3. Exact search. Without a Space the members only share resources, so what can be achieved with the first n nodes is
-//     the set of the achievable numbers of members per class, and only its maxima matter (plan_front.go). With a Space
-//     nothing is known about how members constrain each other, so placements are tried one by one and taken back, and
-//     no combination is tried twice (plan_tryout.go).
+//  2. Filling (plan_fill.go): one class after the other, the most constrained first, onto nodes in packing order (plan_pack.go).
+//     For a single class without a Space this is exact; for most gangs it is enough.
+//  3. Exact search. Without a Space the members only share resources, so all that matters of the nodes so far is how many
+//     members of each class they can hold, and of that only the maxima (plan_front.go). With a Space nothing is known
+//     about how members constrain each other, so placements are tried one by one and taken back, the likely ones first,
+//     and none is tried twice (plan_tryout.go).
 //
 // Exact search stops after Problem.Budget steps. Steps are counted, never timed: the same problem has the same outcome
 // on every machine.
@@ -67,7 +67,8 @@ type Space interface {
 	// Place puts one more member of a class on a node and reports whether it can be there; if not, nothing has changed.
 	// An error ends the planning.
 	Place(class int, node int32) (bool, error)
-	// Undo takes back the last placement that is still there. Plan takes back all of them before it returns.
+	// Undo takes back the last placement that is still there. Plan takes back all of them before it returns, unless a call
+	// has failed.
 	Undo() error
 }
 
@@ -117,7 +118,7 @@ type Run struct {
 	Count int
 }
 
-// DefaultBudget is some 10 to 30 ms without a Space, and 16,384 calls of Space.Place.
+// DefaultBudget is some 10 to 60 ms without a Space, and 16,384 calls of Space.Place.
 const DefaultBudget = 1 << 20
 
 // tryoutSteps is the number of steps for which one call of Space.Place counts.
