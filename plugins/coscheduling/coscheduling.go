@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	policylisters "k8s.io/client-go/listers/policy/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -36,6 +37,7 @@ type Coscheduling struct {
 	// framework is the handle as the scheduler itself sees it: planning runs the PreFilter plugins of other pods.
 	framework framework.Framework
 	gangs     *state.Store
+	budgets   policylisters.PodDisruptionBudgetLister
 	bindSlots chan struct{}
 	// leaving holds, by the gang that they make room for, the victims that were evicted last.
 	leavingMu sync.Mutex
@@ -64,6 +66,7 @@ func New(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.
 	go reporter.run(ctx)
 	return &Coscheduling{
 		handle: handle, framework: f, gangs: gangs,
+		budgets:   handle.SharedInformerFactory().Policy().V1().PodDisruptionBudgets().Lister(),
 		bindSlots: make(chan struct{}, maxBinds),
 		leaving:   map[state.Key][]types.UID{},
 	}, nil

@@ -86,12 +86,20 @@ func (pl *Coscheduling) solve(ctx context.Context, problem gang.Problem, classes
 	return outcome, err
 }
 
-// problem translates the snapshot into the planner's terms: the resources that any member asks for, and no others.
+// problem translates the snapshot into the planner's terms: the resources that any member asks for, and the accelerators
+// of the nodes, so that members without need of one keep away from where one is free.
 func (pl *Coscheduling) problem(classes []*class, nodes []fwk.NodeInfo, request state.Request) (gang.Problem, error) {
 	asked := map[string]bool{string(corev1.ResourcePods): true}
 	for _, class := range classes {
 		for name := range class.request {
 			asked[name] = true
+		}
+	}
+	for _, node := range nodes {
+		for name := range node.GetAllocatable().GetScalarResources() {
+			if isExtended(name) {
+				asked[string(name)] = true
+			}
 		}
 	}
 	table := resource.NewTable(slices.Collect(maps.Keys(asked))...)

@@ -185,6 +185,10 @@ func TestPlanAsksTheFilters(t *testing.T) {
 			pods: members("w", 6, 1), want: map[string]int{"b1": 6},
 		},
 		{
+			name: "keeps CPU work off free GPUs", nodes: []*corev1.Node{node("a", 8), node("b", 0)},
+			pods: members("w", 3, 0), want: map[string]int{"b": 3},
+		},
+		{
 			name: "fragments do not add up", nodes: []*corev1.Node{node("a", 6), node("b", 2), node("c", 2), node("d", 2)},
 			pods: members("w", 3, 4), need: gang.Need{Total: 3}, says: "1 of the 3 members that have to start together fit",
 		},

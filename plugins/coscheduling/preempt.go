@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -49,6 +51,9 @@ func (pl *Coscheduling) preempt(ctx context.Context, pod *corev1.Pod, request st
 	if err != nil || len(victims) == 0 {
 		return "", "", err
 	}
+	if budget := pl.violatedBudget(victims); budget != "" {
+		return "", fmt.Sprintf("evicting %d pods of lower priority would make room, but PodDisruptionBudget %s forbids it", len(victims), budget), nil
+	}
 	pl.nominate(ctx, request, placements)
 	at := slices.IndexFunc(placements, func(placement state.Placement) bool { return placement.UID == pod.UID })
 	if at >= 0 {
@@ -76,7 +81,9 @@ func (pl *Coscheduling) candidates(priority int32) []state.Evictable {
 			singles = append(singles, state.Evictable{Key: keyOf(pod), Priority: pl.gangs.PriorityOf(pod), Pods: []*corev1.Pod{pod}})
 		}
 	}
-	all := slices.Concat(singles, evictable)
+	all := slices.DeleteFunc(slices.Concat(singles, evictable), func(candidate state.Evictable) bool {
+		return pl.violatedBudget(candidate.Pods) != ""
+	})
 	slices.SortStableFunc(all, func(a, b state.Evictable) int {
 		if a.Rest != b.Rest {
 			if b.Rest {
@@ -168,6 +175,31 @@ func (pl *Coscheduling) nominate(ctx context.Context, request state.Request, pla
 		}
 		pl.handle.AddNominatedPod(klog.FromContext(ctx), info, &fwk.NominatingInfo{NominatedNodeName: name, NominatingMode: fwk.ModeOverride})
 	}
+}
+
+// violatedBudget names a PodDisruptionBudget that does not allow to evict all of the pods, and is empty when all do. The
+// Eviction API would refuse only the last ones, and leave a gang half alive.
+func (pl *Coscheduling) violatedBudget(pods []*corev1.Pod) string {
+	budgets, err := pl.budgets.List(labels.Everything())
+	if err != nil {
+		return err.Error()
+	}
+	for _, budget := range budgets {
+		selector, err := metav1.LabelSelectorAsSelector(budget.Spec.Selector)
+		if err != nil {
+			continue // The API server refuses such a budget.
+		}
+		victims := 0
+		for _, pod := range pods {
+			if pod.Namespace == budget.Namespace && selector.Matches(labels.Set(pod.Labels)) {
+				victims++
+			}
+		}
+		if victims > int(budget.Status.DisruptionsAllowed) && victims > 0 {
+			return budget.Namespace + "/" + budget.Name
+		}
+	}
+	return ""
 }
 
 // evictAll asks the Eviction API for every victim. One that is refused, by a PodDisruptionBudget for example, is asked

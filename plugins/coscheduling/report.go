@@ -96,7 +96,7 @@ func (r *reporter) look(ctx context.Context, now time.Time) {
 
 // count keeps the metrics of one gang.
 func (r *reporter) count(key state.Key, view state.View, exists bool) {
-	if !exists || view.Verdict.Reason == gang.None && !view.Partial() {
+	if !exists || view.Members == 0 || view.Verdict.Reason == gang.None && !view.Partial() {
 		delete(r.counted, key)
 		return
 	}
@@ -155,8 +155,11 @@ func (r *reporter) report(ctx context.Context, view state.View, now time.Time) (
 // tellStarted announces, once for each start, that a gang has its minimum bound, and keeps the PodGroup's phase from
 // then on. It reports whether the gang needs no further look before it changes again.
 func (r *reporter) tellStarted(ctx context.Context, view state.View, now time.Time) bool {
-	if view.PodGroup == nil || !view.Whole {
-		return view.PodGroup == nil
+	if view.PodGroup == nil || view.Running+view.Succeeded < view.MinMember {
+		return true // The gang is gone, or changed again since it was looked at.
+	}
+	if !view.Whole {
+		return false
 	}
 	last, told := r.told[view.Key]
 	r.told[view.Key] = view.Verdict

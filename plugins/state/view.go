@@ -24,6 +24,8 @@ type View struct {
 	// Running members are bound and have not ended; Reserved ones are on their way to be bound. Started is how many of the
 	// Running have containers that run.
 	Running, Reserved, Succeeded, Started int
+	// Members is how many pods the gang has, whatever their state; those that have ended are not among them.
+	Members int
 	// Whole is set once the minimum has been bound.
 	Whole bool
 	// BrokenSince is when the gang fell below its minimum while members run; zero where that is not so.
@@ -67,6 +69,7 @@ func (r *Registry) View(key Key) (View, bool) {
 		Running:     e.running(),
 		Reserved:    e.reserved,
 		Succeeded:   len(e.succeeded),
+		Members:     len(e.members),
 		Whole:       e.whole,
 		BrokenSince: e.brokenSince,
 		Waiting:     e.pods(ready),

@@ -58,10 +58,15 @@ type gangState struct {
 	// absent is set where pods name a PodGroup that does not exist.
 	absent bool
 	held   gangs.Tally
+	// pods is how many there are that may come to count as held.
+	pods int
 }
 
-// waits reports whether the gang lacks something.
+// waits reports whether the gang has pods and lacks something.
 func (g gangState) waits() bool {
+	if g.pods == 0 {
+		return false
+	}
 	return g.absent || g.specErr != nil || !g.spec.Need(g.held).Met()
 }
 
@@ -88,10 +93,13 @@ func (e *env) gangStates(ctx context.Context) (map[string]gangState, error) {
 		case key == "" || pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded:
 			continue
 		case !known:
-			states[key] = gangState{absent: true}
+			states[key] = gangState{absent: true, pods: 1}
+			continue
 		case !state.absent && pod.Spec.NodeName != "":
 			state.held[pod.Labels[schedulingv1alpha1.RoleLabel]]++
 		}
+		state.pods++
+		states[key] = state
 	}
 	return states, nil
 }
