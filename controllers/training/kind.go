@@ -48,8 +48,9 @@ type kind struct {
 	// validate checks what only this kind has. Nil: nothing.
 	validate func(job trainingv1.Job) field.ErrorList
 
-	// environment tells the containers of a new pod about the other pods.
-	environment func(k *kind, config Config, job trainingv1.Job, m member, pod *corev1.PodSpec)
+	// environment returns what tells the containers of a new pod about the other pods. What is the same for all pods is
+	// worked out only once.
+	environment func(k *kind, config Config, job trainingv1.Job) injector
 
 	// succeeded says whether a job without a leader has ended well. The members are all workers, or all there are if
 	// the job has no worker.
@@ -62,6 +63,9 @@ type kind struct {
 	// elastic returns the job's elastic policy, nil if it has none. Nil: this kind has no such thing.
 	elastic func(job trainingv1.Job) *trainingv1.ElasticPolicy
 }
+
+// injector adds to the containers of the pod of a member.
+type injector func(m member, pod *corev1.PodSpec)
 
 func (k *kind) gvk() schema.GroupVersionKind {
 	return trainingv1.GroupVersion.WithKind(k.name)

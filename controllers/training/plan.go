@@ -228,12 +228,16 @@ func (p *pass) syncGang() {
 // createMissing fills every place that has no pod or no service. A pod that is being deleted keeps its place, and its
 // name, until it is gone.
 func (p *pass) createMissing() {
+	var inject injector
 	for _, m := range p.members {
 		if p.seen.services[m.name] == nil {
 			p.create = append(p.create, p.newService(p.job, m))
 		}
 		if m.pod == nil {
-			p.create = append(p.create, p.newPod(p.config, p.job, m, attemptsOf(p.status, m.name)))
+			if inject == nil {
+				inject = p.environment(p.kind, p.config, p.job)
+			}
+			p.create = append(p.create, p.newPod(p.job, m, inject, attemptsOf(p.status, m.name)))
 		}
 	}
 }

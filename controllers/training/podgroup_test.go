@@ -53,7 +53,7 @@ spec:
 	if group := k.newPodGroup(job); group != nil {
 		t.Errorf("a second gang was made: %v", group)
 	}
-	pod := k.newPod(Config{}, job, k.members(job, nil)[0], 0)
+	pod := k.newPod(job, k.members(job, nil)[0], k.environment(k, Config{}, job), 0)
 	if got := pod.Labels[schedulingv1alpha1.PodGroupLabel]; got != "mine" || pod.Spec.SchedulerName != "muster" {
 		t.Errorf("pod group %q, scheduler %q", got, pod.Spec.SchedulerName)
 	}

@@ -12,8 +12,9 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
-// newPod is the pod for a place that has none. attempt is how many pods of this name there were before.
-func (k *kind) newPod(config Config, job trainingv1.Job, m member, attempt int32) *corev1.Pod {
+// newPod is the pod for a place that has none. inject is the kind's environment for the job, attempt how many pods of
+// this name there were before.
+func (k *kind) newPod(job trainingv1.Job, m member, inject injector, attempt int32) *corev1.Pod {
 	template := m.spec.Template.DeepCopy()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -38,7 +39,7 @@ func (k *kind) newPod(config Config, job trainingv1.Job, m member, attempt int32
 	if policy := job.Policy().SchedulingPolicy; policy != nil && pod.Spec.PriorityClassName == "" {
 		pod.Spec.PriorityClassName = policy.PriorityClass
 	}
-	k.environment(k, config, job, m, &pod.Spec)
+	inject(m, &pod.Spec)
 	return pod
 }
 

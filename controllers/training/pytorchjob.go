@@ -87,21 +87,22 @@ func validatePyTorchJob(job trainingv1.Job) field.ErrorList {
 }
 
 // pyTorchEnvironment sets the variables of torch.distributed and of torchrun in every container.
-func pyTorchEnvironment(k *kind, config Config, job trainingv1.Job, m member, pod *corev1.PodSpec) {
-	injected := pyTorchVariables(k, job.(*trainingv1.PyTorchJob), m)
-	rendezvous := pyTorchWorkerRendezvous(k, job.(*trainingv1.PyTorchJob), m)
-	for i := range pod.Containers {
-		c := &pod.Containers[i]
-		for _, v := range rendezvous {
-			if !hasVariable(c.Env, v.Name) {
-				c.Env = append(c.Env, v)
+func pyTorchEnvironment(k *kind, config Config, job trainingv1.Job) injector {
+	image, torch := config.PyTorchInitContainerImage, job.(*trainingv1.PyTorchJob)
+	return func(m member, pod *corev1.PodSpec) {
+		injected, rendezvous := pyTorchVariables(k, torch, m), pyTorchWorkerRendezvous(k, torch, m)
+		for i := range pod.Containers {
+			c := &pod.Containers[i]
+			for _, v := range rendezvous {
+				if !hasVariable(c.Env, v.Name) {
+					c.Env = append(c.Env, v)
+				}
 			}
+			c.Env = append(c.Env, injected...)
 		}
-		c.Env = append(c.Env, injected...)
-	}
-	if config.PyTorchInitContainerImage != "" && m.rtype == trainingv1.PyTorchWorker &&
-		job.Replicas()[trainingv1.PyTorchMaster] != nil {
-		pod.InitContainers = append(pod.InitContainers, initPyTorch(config.PyTorchInitContainerImage, job))
+		if image != "" && m.rtype == trainingv1.PyTorchWorker && job.Replicas()[trainingv1.PyTorchMaster] != nil {
+			pod.InitContainers = append(pod.InitContainers, initPyTorch(image, job))
+		}
 	}
 }
 

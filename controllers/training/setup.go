@@ -108,10 +108,13 @@ func (k *kind) setup(ctx context.Context, m manager.Manager, config Config) erro
 }
 
 // podNews lets through what changes a job: pods that go to another phase, are restarted, are being deleted or are gone.
-// A new pod is no news, since it was created here.
+// A new pod is no news, since it was created here, unless it has got further before anybody saw it.
 func podNews() predicate.Predicate {
 	return predicate.Funcs{
-		CreateFunc:  func(ctrlevent.CreateEvent) bool { return false },
+		CreateFunc: func(e ctrlevent.CreateEvent) bool {
+			pod, ok := e.Object.(*corev1.Pod)
+			return !ok || pod.Status.Phase != corev1.PodPending || pod.DeletionTimestamp != nil
+		},
 		GenericFunc: func(ctrlevent.GenericEvent) bool { return false },
 		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
 			before, ok := e.ObjectOld.(*corev1.Pod)

@@ -51,13 +51,7 @@ func tfSucceeded(job trainingv1.Job, workers []member) bool {
 	return len(workers) > 0 && workers[0].succeeded()
 }
 
-// tfConfig is the content of TF_CONFIG.
-type tfConfig struct {
-	Cluster     any    `json:"cluster"`
-	Task        tfTask `json:"task"`
-	Environment string `json:"environment,omitempty"`
-}
-
+// tfTask is which of the pods this one is, in TF_CONFIG.
 type tfTask struct {
 	Type  string `json:"type"`
 	Index int32  `json:"index"`
@@ -72,24 +66,32 @@ type sparseCluster struct {
 
 // tfEnvironment sets TF_CONFIG in the main container. A job of a single pod gets none: it is not distributed, and
 // TensorFlow would wait for a cluster.
-func tfEnvironment(k *kind, config Config, job trainingv1.Job, m member, pod *corev1.PodSpec) {
-	c := mainContainer(pod.Containers, k.container)
-	if c == nil || totalReplicas(job) == 1 {
-		return
+func tfEnvironment(k *kind, config Config, job trainingv1.Job) injector {
+	if totalReplicas(job) == 1 {
+		return func(member, *corev1.PodSpec) {}
 	}
-	value := tfConfig{
-		Cluster:     tfCluster(k, config, job),
-		Task:        tfTask{Type: strings.ToLower(string(m.rtype)), Index: m.index},
-		Environment: "cloud",
+	addresses := tfCluster(k, config, job)
+	whole, dynamic := tfJSON(addresses), job.(*trainingv1.TFJob).Spec.EnableDynamicWorker
+	return func(m member, pod *corev1.PodSpec) {
+		c := mainContainer(pod.Containers, k.container)
+		if c == nil {
+			return
+		}
+		task := tfJSON(tfTask{Type: strings.ToLower(string(m.rtype)), Index: m.index})
+		value := `{"cluster":` + whole + `,"task":` + task + `,"environment":"cloud"}`
+		if dynamic {
+			value = `{"cluster":` + tfJSON(tfSparseCluster(addresses, m)) + `,"task":` + task + `}`
+		}
+		c.Env = append(c.Env, corev1.EnvVar{Name: "TF_CONFIG", Value: value})
 	}
-	if job.(*trainingv1.TFJob).Spec.EnableDynamicWorker {
-		value.Cluster, value.Environment = tfSparseCluster(k, config, job, m), ""
-	}
+}
+
+func tfJSON(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
 		panic(fmt.Sprintf("strings and integers cannot be written as JSON: %v", err))
 	}
-	c.Env = append(c.Env, corev1.EnvVar{Name: "TF_CONFIG", Value: string(text)})
+	return string(text)
 }
 
 // tfCluster is the address of every pod, by replica type in lower case.
@@ -105,12 +107,12 @@ func tfCluster(k *kind, config Config, job trainingv1.Job) map[string][]string {
 	return cluster
 }
 
-func tfSparseCluster(k *kind, config Config, job trainingv1.Job, m member) sparseCluster {
-	own := tfAddress(k, config, job, m.rtype, m.index)
+func tfSparseCluster(addresses map[string][]string, m member) sparseCluster {
+	own := addresses[strings.ToLower(string(m.rtype))][m.index]
 	if m.rtype == trainingv1.TFPS {
 		return sparseCluster{Worker: map[string]string{}, PS: []string{own}}
 	}
-	sparse := sparseCluster{Worker: map[string]string{}, PS: append([]string{}, tfCluster(k, config, job)["ps"]...)}
+	sparse := sparseCluster{Worker: map[string]string{}, PS: append([]string{}, addresses["ps"]...)}
 	if m.rtype == trainingv1.TFWorker {
 		sparse.Worker[fmt.Sprint(m.index)] = own
 	}

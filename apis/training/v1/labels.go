@@ -22,7 +22,7 @@ const (
 	JobRoleMaster = "master"
 )
 
-// AttemptAnnotation, on a pod of a job, says how many pods of the same name it follows: "0" on the first.
+// AttemptAnnotation is on each pod of a job and says how many pods of the same name it follows: "0" on the first.
 const AttemptAnnotation = "training.muster.dev/attempt"
 
 // ManagedByTrainingOperator is the only value of spec.runPolicy.managedBy, besides none at all, with which a job is run
