@@ -74,14 +74,14 @@ func parse(args []string, usage io.Writer) (options, error) {
 	if o.rounds < 1 {
 		return o, fmt.Errorf("--rounds is %d, but must be at least 1", o.rounds)
 	}
-	for _, name := range strings.Split(names, ",") {
+	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
 			return o, fmt.Errorf("--workloads: there is no %q, only W1, W2 and W3", name)
 		}
 		o.workloads = append(o.workloads, workloads[i])
 	}
-	for _, name := range strings.Split(systemList, ",") {
+	for name := range strings.SplitSeq(systemList, ",") {
 		if !slices.Contains(systems, name) {
 			return o, fmt.Errorf("--systems: there is no %q, only %s", name, strings.Join(systems, ", "))
 		}
