@@ -18,8 +18,9 @@ import (
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
-// registry lists all plugins. They share the gangs of one scheduler.
-func registry() frameworkruntime.Registry {
+// registry lists all plugins. They share the gangs of one scheduler. What they do besides answering the scheduler, they do
+// once leading is closed: until then another replica leads.
+func registry(leading <-chan struct{}) frameworkruntime.Registry {
 	gangs := &gangs{}
 	return frameworkruntime.Registry{
 		coscheduling.GateName: func(ctx context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
@@ -38,7 +39,7 @@ func registry() frameworkruntime.Registry {
 			if err != nil {
 				return nil, err
 			}
-			return coscheduling.New(ctx, args, handle, store)
+			return coscheduling.New(ctx, args, handle, store, leading)
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 	kubeschedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/muster-scheduling/muster/manifests"
 )
@@ -142,6 +144,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	}
 	cc := serverConfig.Complete()
 	var profiles []kubeschedulerconfig.KubeSchedulerProfile
+	leading := make(chan struct{})
 	sched, err := scheduler.New(ctx, cc.Client, cc.InformerFactory, cc.DynInformerFactory,
 		func(name string) events.EventRecorderLogger {
 			return quietRecorder{cc.EventBroadcaster.NewRecorder(name)}
@@ -150,7 +153,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 		scheduler.WithKubeConfig(cc.KubeConfig),
 		scheduler.WithProfiles(cc.ComponentConfig.Profiles...),
 		scheduler.WithPercentageOfNodesToScore(cc.ComponentConfig.PercentageOfNodesToScore),
-		scheduler.WithFrameworkOutOfTreeRegistry(registry()),
+		scheduler.WithFrameworkOutOfTreeRegistry(registry(leading)),
 		scheduler.WithPodMaxBackoffSeconds(cc.ComponentConfig.PodMaxBackoffSeconds),
 		scheduler.WithPodInitialBackoffSeconds(cc.ComponentConfig.PodInitialBackoffSeconds),
 		scheduler.WithPodMaxInUnschedulablePodsDuration(cc.PodMaxInUnschedulablePodsDuration),
@@ -162,6 +165,12 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	)
 	if err != nil {
 		return nil, nil, err
+	}
+	// The scheduler asks for its first pod when it has become the leader, and not before.
+	next, lead := sched.NextEntity, sync.OnceFunc(func() { close(leading) })
+	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
+		lead()
+		return next(logger)
 	}
 	if err := options.LogOrWriteConfig(klog.FromContext(ctx), opts.WriteConfigTo, &cc.ComponentConfig, profiles); err != nil {
 		return nil, nil, err

@@ -55,15 +55,16 @@ var (
 	_ fwk.BindPlugin        = &Coscheduling{}
 )
 
-// New makes the plugin over the gangs of its scheduler, and starts the reports that go with them until the context ends.
-func New(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.Handle, gangs *state.Store) (*Coscheduling, error) {
+// New makes the plugin over the gangs of its scheduler. From when leading is closed until the context ends it reports on
+// them.
+func New(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.Handle, gangs *state.Store, leading <-chan struct{}) (*Coscheduling, error) {
 	f, ok := handle.(framework.Framework)
 	if !ok {
 		return nil, fmt.Errorf("making plugin %s: the scheduler's handle is a %T, which cannot run PreFilter plugins", Name, handle)
 	}
 	registerMetrics()
 	reporter := newReporter(handle, gangs, args.BrokenGangGracePeriod.Duration)
-	go reporter.run(ctx)
+	go reporter.run(ctx, leading)
 	return &Coscheduling{
 		handle: handle, framework: f, gangs: gangs,
 		budgets:   handle.SharedInformerFactory().Policy().V1().PodDisruptionBudgets().Lister(),

@@ -54,7 +54,12 @@ func newReporter(handle fwk.Handle, gangs *state.Store, grace time.Duration) *re
 	}
 }
 
-func (r *reporter) run(ctx context.Context) {
+func (r *reporter) run(ctx context.Context, leading <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-leading:
+	}
 	ticker := time.NewTicker(reportPeriod)
 	defer ticker.Stop()
 	for {
