@@ -21,7 +21,8 @@ type standing int
 const (
 	// unknown members are not counted at all: a pod that is gone, or is on its way out.
 	unknown standing = iota
-	// hindered members exist but cannot be placed by us yet: scheduling gates, or another scheduler's pod.
+	// hindered members exist but cannot be placed by us yet: scheduling gates, resource claims that are still to be made
+	// from their templates, or another scheduler's pod.
 	hindered
 	// ready members wait to be placed.
 	ready
@@ -110,7 +111,7 @@ func (m *member) refresh(effects *Effects) {
 		m.become(unknown)
 	case bound || m.reserved:
 		m.become(held)
-	case len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulingv1alpha1.SchedulerName:
+	case len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulingv1alpha1.SchedulerName || lacksClaims(pod):
 		m.become(hindered)
 	default:
 		m.become(ready)
@@ -118,6 +119,16 @@ func (m *member) refresh(effects *Effects) {
 	if p := m.gang.plan; p != nil && (bound || m.standing == unknown || m.standing == hindered) {
 		m.gang.leavePlan(m, effects)
 	}
+}
+
+// lacksClaims reports whether a resource claim of the pod is still to be made from its template. Only the pod's own
+// status tells when it is: planning before would fail, and the change wakes nobody but this pod.
+func lacksClaims(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.ResourceClaims, func(claim corev1.PodResourceClaim) bool {
+		return claim.ResourceClaimTemplateName != nil && !slices.ContainsFunc(pod.Status.ResourceClaimStatuses, func(made corev1.PodResourceClaimStatus) bool {
+			return made.Name == claim.Name
+		})
+	})
 }
 
 func (e *entry) setPodGroup(pg *podgroupv1alpha1.PodGroup, effects *Effects) {
@@ -244,7 +255,7 @@ func (e *entry) verdict() gang.Verdict {
 	}
 	if shortage := e.spec.Shortage(e.count[held], e.count[ready]); shortage != "" && e.plan == nil {
 		if gated := e.count[hindered].Total(); gated > 0 {
-			shortage += fmt.Sprintf("; %d more have scheduling gates or belong to another scheduler", gated)
+			shortage += fmt.Sprintf("; %d more have scheduling gates, wait for their resource claims, or belong to another scheduler", gated)
 		}
 		return gang.Verdict{Reason: gang.WaitingForMembers, Message: shortage}
 	}

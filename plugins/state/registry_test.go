@@ -346,3 +346,29 @@ func TestMixedPriorityCountsAsTheHighest(t *testing.T) {
 		t.Errorf("the leader goes with priority %d, want the highest of the gang", got)
 	}
 }
+
+// A member whose claim is still to be made from a template cannot be planned, and the last claim wakes the gang.
+func TestGangWaitsForTheClaimsOfItsMembers(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 2, ""))
+	template, made := "template", "made"
+	withClaim := func(p *corev1.Pod) *corev1.Pod {
+		p.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "gpu", ResourceClaimTemplateName: &template}}
+		return p
+	}
+	a, b := withClaim(pod("g", "a")), withClaim(pod("g", "b"))
+	for _, p := range []*corev1.Pod{a, b} {
+		if effects := r.SetPod(p); len(effects.Activate) > 0 {
+			t.Errorf("%v are activated before there are claims", names(effects.Activate))
+		}
+	}
+	wantReason(t, r, "g", gang.WaitingForMembers)
+	wantAdmitted(t, r, a, false)
+	for i, p := range []*corev1.Pod{a, b} {
+		p = p.DeepCopy()
+		p.Status.ResourceClaimStatuses = []corev1.PodResourceClaimStatus{{Name: "gpu", ResourceClaimName: &made}}
+		if effects := r.SetPod(p); len(effects.Activate) != i {
+			t.Errorf("after the claim of %s: %v are activated, want %d", p.Name, names(effects.Activate), i)
+		}
+	}
+}
