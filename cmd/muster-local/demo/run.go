@@ -114,7 +114,8 @@ func tell(ctx context.Context, board *Board, screen *screen, jobs []Job, dyn dyn
 				return n.err
 			}
 			screen.tell(n.note(board))
-		case now := <-frames.C:
+		case <-frames.C:
+			now := time.Now() // the tick may have waited behind news that are younger
 			if len(jobs) > 0 && !now.Before(next) {
 				if err := apply(ctx, dyn, jobs[0]); err != nil {
 					return err
