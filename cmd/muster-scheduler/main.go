@@ -11,6 +11,7 @@ import (
 )
 
 func main() {
+	plugins.TradeMemoryForCPU()
 	if err := plugins.Command().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "muster-scheduler:", err)
 		os.Exit(1)

@@ -43,7 +43,7 @@ func (pl *Coscheduling) classify(pods []*corev1.Pod) ([]*class, error) {
 	}
 	var classes []*class
 	for _, pod := range pods {
-		c := &class{role: state.RoleOf(pod.Labels), traits: traitsOf(pod, looked), singular: holdsOwn(pod)}
+		c := &class{role: state.RoleOf(pod.Labels), traits: traitsOf(pod, looked), singular: holdsOwn(pod) || len(pl.claimedThroughDRA(pod)) > 0}
 		same := func(other *class) bool {
 			return !c.singular && other.role == c.role && equality.Semantic.DeepEqual(other.traits, c.traits)
 		}

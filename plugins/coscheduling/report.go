@@ -81,6 +81,7 @@ func (r *reporter) look(ctx context.Context, now time.Time) {
 			waiting.Reject(Name, "the gang's plan fell: another of its members cannot be placed")
 		}
 	})
+	r.gangs.Apply(ctx, r.gangs.Retry())
 	for _, key := range r.gangs.Changed() {
 		r.due[key] = struct{}{}
 	}

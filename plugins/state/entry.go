@@ -49,6 +49,8 @@ type entry struct {
 	plan   *plan
 	// failure is why the last planning attempt found no room; zero before the first and after a success.
 	failure Failure
+	// stale is set when the gang changed since that attempt began, so that another may end otherwise.
+	stale bool
 	// freed is set once the members beyond the minimum have been let into the queue one by one.
 	freed bool
 	// whole is set once the gang has had its minimum bound, until it starts anew.
@@ -146,7 +148,7 @@ func (e *entry) setPodGroup(pg *podgroupv1alpha1.PodGroup, effects *Effects) {
 	}
 	e.spec, e.specErr = gang.ParseSpec(pg.Spec.MinMember, minMembers)
 	e.born = pg.CreationTimestamp.Time
-	e.failure = Failure{}
+	e.stale = true
 	e.dropPlan(effects)
 }
 

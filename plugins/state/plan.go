@@ -113,6 +113,7 @@ func (r *Registry) Standing(pod *corev1.Pod) (Standing, string, Request) {
 	case e.leader != pod.UID || m.standing != ready:
 		return Waiting, "", Request{}
 	}
+	e.stale = false
 	pods := e.pods(ready)
 	at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.UID == pod.UID })
 	leaderFirst := slices.Concat(pods[at:at+1], pods[:at], pods[at+1:])

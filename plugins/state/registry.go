@@ -157,6 +157,21 @@ func (r *Registry) ForgetSucceeded(key Key, uid types.UID) Effects {
 	return effects
 }
 
+// Retry lets the leaders of gangs in that changed since their last planning attempt: other members, or another minimum,
+// may fit where the last ones did not. It is called now and then, not at every change, since gangs grow pod by pod.
+func (r *Registry) Retry() Effects {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var effects Effects
+	for key := range r.dirty {
+		if e := r.gangs[key]; e != nil && e.stale && e.failure.Message != "" && e.plan == nil && e.led() {
+			e.stale = false
+			effects.Activate = append(effects.Activate, e.members[e.leader].pod)
+		}
+	}
+	return effects
+}
+
 // entry finds a gang, or makes one.
 func (r *Registry) entry(key Key) *entry {
 	e := r.gangs[key]
@@ -194,11 +209,14 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		e.members[pod.UID] = m
 	}
 	m.pod = pod
+	was := m.standing
 	m.refresh(effects)
+	m.gang.stale = m.gang.stale || m.standing != was
 }
 
 func (r *Registry) remove(m *member, effects *Effects) {
 	e := m.gang
+	e.stale = true
 	m.setReserved(false)
 	m.become(unknown)
 	delete(r.members, m.pod.UID)

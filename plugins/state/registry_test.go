@@ -372,3 +372,30 @@ func TestGangWaitsForTheClaimsOfItsMembers(t *testing.T) {
 		}
 	}
 }
+
+func TestAChangeIsAnotherChance(t *testing.T) {
+	key := Key{Namespace: "ns", Name: "g"}
+	for name, change := range map[string]func(*Registry){
+		"another minimum": func(r *Registry) { r.SetPodGroup(podGroup("g", 1, "")) },
+		"another member":  func(r *Registry) { r.SetPod(pod("g", "c")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTestRegistry()
+			r.SetPodGroup(podGroup("g", 2, ""))
+			r.SetPod(pod("g", "a"))
+			r.SetPod(pod("g", "b"))
+			r.Standing(pod("g", "a"))
+			r.Fail(key, Failure{Message: "no room"})
+			if effects := r.Retry(); len(effects.Activate) != 0 {
+				t.Fatalf("activated %v though nothing changed", names(effects.Activate))
+			}
+			change(r)
+			if got := names(r.Retry().Activate); !slices.Equal(got, []string{"a"}) {
+				t.Errorf("activated %v, want the leader a", got)
+			}
+			if effects := r.Retry(); len(effects.Activate) != 0 {
+				t.Errorf("activated %v again", names(effects.Activate))
+			}
+		})
+	}
+}

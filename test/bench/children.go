@@ -110,6 +110,7 @@ func runScheduler(ctx context.Context, c schedulerConfig) error {
 			os.Exit(0)
 		}()
 	case "muster":
+		plugins.TradeMemoryForCPU()
 		command = plugins.Command()
 		command.SetArgs([]string{"--kubeconfig", c.Kubeconfig, "--secure-port", "0", "--leader-elect=false"})
 	default:
