@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -30,19 +31,21 @@ var inUse atomic.Bool
 // A Cluster is a running cluster. Its methods may not be called concurrently,
 // RESTConfig, Kubeconfig and Wait aside.
 type Cluster struct {
-	cfg         Config
-	client      *rest.Config
-	kubeconfig  string
-	pki         pkiFiles
-	dir         *dataDir
-	log         *os.File
-	listener    net.Listener
-	parts       []*part // in the order in which they started
-	controllers *part   // one of them; nil without the component
-	scheduler   *command
-	manager     *command
-	probe       *http.Client // asks them whether they are ready
-	stopped     bool
+	cfg               Config
+	client            *rest.Config
+	kubeconfig        string // for users
+	kubeconfigContent []byte
+	ownKubeconfig     string // for the parts
+	pki               pkiFiles
+	dir               *dataDir
+	log               *os.File
+	listener          net.Listener
+	parts             []*part // in the order in which they started
+	controllers       *part   // one of them; nil without the component
+	scheduler         *command
+	manager           *command
+	probe             *http.Client // asks them whether they are ready
+	stopped           bool
 }
 
 // Start runs a cluster and returns once everything answers: the API server is
@@ -74,8 +77,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		c.startControlPlane,
 		c.installCRDs, // first of all: the garbage collector finds new kinds only every 30 s
 		c.startControllers,
-		c.startNodes,
-		c.startMuster,
+		c.startTogether,
 		c.waitControllers,
 	} {
 		if err := ctx.Err(); err != nil {
@@ -142,7 +144,7 @@ func (c *Cluster) startControlPlane(context.Context) error {
 	}
 	c.pki = pki
 	c.client = adminConfig(c.listener.Addr().String(), ca, admin)
-	if err := c.writeKubeconfig(); err != nil {
+	if err := c.writeKubeconfigs(); err != nil {
 		return err
 	}
 
@@ -159,20 +161,27 @@ func (c *Cluster) startControlPlane(context.Context) error {
 	return nil
 }
 
-// writeKubeconfig comes before anything that takes time: its path may be wrong.
-func (c *Cluster) writeKubeconfig() error {
-	path := c.cfg.Kubeconfig
-	if path == "" {
-		path = filepath.Join(c.dir.path, "kubeconfig")
-	}
-	path, err := filepath.Abs(path)
+// writeKubeconfigs comes before anything that takes time: a path may be wrong.
+// The parts of the cluster have a file of their own in the data directory.
+func (c *Cluster) writeKubeconfigs() error {
+	content, err := encodeKubeconfig(c.client)
 	if err != nil {
-		return fmt.Errorf("kubeconfig: %w", err)
-	}
-	if err := writeKubeconfig(path, c.client); err != nil {
 		return err
 	}
-	c.kubeconfig = path
+	c.ownKubeconfig = filepath.Join(c.dir.path, "kubeconfig")
+	if err := writePrivate(c.ownKubeconfig, content); err != nil {
+		return fmt.Errorf("write kubeconfig: %w", err)
+	}
+	path := c.ownKubeconfig
+	if c.cfg.Kubeconfig != "" {
+		if path, err = filepath.Abs(c.cfg.Kubeconfig); err != nil {
+			return fmt.Errorf("write kubeconfig: %w", err)
+		}
+		if err := writePrivate(path, content); err != nil {
+			return fmt.Errorf("write kubeconfig: %w", err)
+		}
+	}
+	c.kubeconfig, c.kubeconfigContent = path, content
 	return nil
 }
 
@@ -184,7 +193,7 @@ func (c *Cluster) startControllers(context.Context) error {
 	if !c.cfg.runs(Controllers) {
 		return nil
 	}
-	controllers, err := startControllers(c.kubeconfig, c.pki)
+	controllers, err := startControllers(c.ownKubeconfig, c.pki)
 	if err != nil {
 		return err
 	}
@@ -224,29 +233,23 @@ func (c *Cluster) startNodes(ctx context.Context) error {
 	return nil
 }
 
-// startMuster starts the scheduler and the manager, as far as they are wanted.
-func (c *Cluster) startMuster(ctx context.Context) error {
+// startTogether starts what does not wait for each other: nodes, the scheduler
+// and the manager, as far as they are wanted.
+func (c *Cluster) startTogether(ctx context.Context) error {
+	var err error
+	if c.probe, err = probeClient(c.client); err != nil {
+		return err
+	}
 	c.scheduler, c.manager = c.schedulerCommand(), c.managerCommand()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.startNodes(ctx) })
 	if c.cfg.runs(Scheduler) {
-		if err := c.StartScheduler(ctx); err != nil {
-			return err
-		}
+		group.Go(func() error { return c.StartScheduler(ctx) })
 	}
 	if c.cfg.runs(Manager) {
-		return c.StartManager(ctx)
+		group.Go(func() error { return c.StartManager(ctx) })
 	}
-	return nil
-}
-
-func (c *Cluster) startCommand(ctx context.Context, command *command) error {
-	if c.probe == nil {
-		probe, err := probeClient(c.client)
-		if err != nil {
-			return err
-		}
-		c.probe = probe
-	}
-	return command.start(ctx, c.probe)
+	return group.Wait()
 }
 
 // RESTConfig is a fresh copy of the administrator's client configuration, with
@@ -320,7 +323,7 @@ func (c *Cluster) Stop() error {
 	}
 	if c.dir != nil {
 		if !c.dir.keep && c.kubeconfig != "" {
-			errs = append(errs, os.Remove(c.kubeconfig))
+			errs = append(errs, removeIfUnchanged(c.kubeconfig, c.kubeconfigContent))
 		}
 		errs = append(errs, c.dir.close())
 	}

@@ -1,6 +1,7 @@
 package localcluster
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,8 +51,8 @@ func checkKubeconfig(path string) error {
 	return nil
 }
 
-// writeKubeconfig writes the client's configuration to path, readable by its owner only.
-func writeKubeconfig(path string, client *rest.Config) error {
+// encodeKubeconfig is the content of a kubeconfig file for the client.
+func encodeKubeconfig(client *rest.Config) ([]byte, error) {
 	content := clientcmdapi.NewConfig()
 	content.Clusters[contextName] = &clientcmdapi.Cluster{
 		Server:                   client.Host,
@@ -65,12 +66,17 @@ func writeKubeconfig(path string, client *rest.Config) error {
 	content.CurrentContext = contextName
 	data, err := clientcmd.Write(*content)
 	if err != nil {
-		return fmt.Errorf("encode kubeconfig: %w", err)
+		return nil, fmt.Errorf("encode kubeconfig: %w", err)
 	}
-	// A new file in its place: an old one may be readable by others.
+	return data, nil
+}
+
+// writePrivate writes a file that only its owner may read. It is a new file in
+// the place of an old one, which others might be able to read.
+func writePrivate(path string, data []byte) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".kubeconfig-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("write kubeconfig: %w", err)
+		return err
 	}
 	_, err = temporary.Write(data)
 	err = errors.Join(err, temporary.Close())
@@ -78,7 +84,20 @@ func writeKubeconfig(path string, client *rest.Config) error {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("write kubeconfig %s: %w", path, errors.Join(err, os.Remove(temporary.Name())))
+		return errors.Join(err, os.Remove(temporary.Name()))
 	}
 	return nil
+}
+
+// removeIfUnchanged removes the file unless somebody else wrote to its path: the
+// next cluster may have started while this one was still stopping.
+func removeIfUnchanged(path string, content []byte) error {
+	found, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(found, content) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove kubeconfig: %w", err)
+	}
+	return os.Remove(path)
 }

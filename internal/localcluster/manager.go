@@ -16,7 +16,7 @@ func (c *Cluster) managerCommand() *command {
 		listen: func(port int) ([]string, string) {
 			address := fmt.Sprintf("127.0.0.1:%d", port)
 			return []string{
-				"--kubeconfig=" + c.kubeconfig,
+				"--kubeconfig=" + c.ownKubeconfig,
 				"--leader-elect=false",
 				"--metrics-bind-address=0",
 				"--health-probe-bind-address=" + address,
@@ -28,7 +28,7 @@ func (c *Cluster) managerCommand() *command {
 // StartManager runs muster-manager and returns once it is ready. It fails when
 // it runs already. It may be called on a cluster without the component.
 func (c *Cluster) StartManager(ctx context.Context) error {
-	return c.startCommand(ctx, c.manager)
+	return c.manager.start(ctx, c.probe)
 }
 
 // StopManager stops the manager, as a termination signal does, and waits.

@@ -18,9 +18,9 @@ func (c *Cluster) schedulerCommand() *command {
 		args:   c.cfg.SchedulerArgs,
 		listen: func(port int) ([]string, string) {
 			return []string{
-				"--kubeconfig=" + c.kubeconfig,
-				"--authentication-kubeconfig=" + c.kubeconfig,
-				"--authorization-kubeconfig=" + c.kubeconfig,
+				"--kubeconfig=" + c.ownKubeconfig,
+				"--authentication-kubeconfig=" + c.ownKubeconfig,
+				"--authorization-kubeconfig=" + c.ownKubeconfig,
 				"--leader-elect=false",
 				"--bind-address=127.0.0.1",
 				fmt.Sprintf("--secure-port=%d", port),
@@ -36,7 +36,7 @@ func (c *Cluster) schedulerCommand() *command {
 func (c *Cluster) StartScheduler(ctx context.Context) error {
 	// The command lets the heap grow as suits a scheduler alone; this process holds the whole cluster.
 	defer debug.SetGCPercent(gcPercent())
-	return c.startCommand(ctx, c.scheduler)
+	return c.scheduler.start(ctx, c.probe)
 }
 
 // StopScheduler stops the scheduler, as a termination signal does, and waits.
