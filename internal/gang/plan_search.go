@@ -135,7 +135,7 @@ func (s *search) consider() {
 func (s *search) place(class int, node int32, n int) (int, error) {
 	taken := n
 	if s.space != nil {
-		for taken = 0; taken < n; taken++ {
+		for taken = range n {
 			s.steps += tryoutSteps
 			if ok, err := s.space.Place(class, node); err != nil {
 				return 0, err

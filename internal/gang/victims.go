@@ -1,5 +1,7 @@
 package gang
 
+import "slices"
+
 // Candidate is a set of pods that may be evicted together without leaving a gang half alive: one member beyond a gang's
 // minimum, all the rest of a gang, or a pod of no gang.
 type Candidate struct {
@@ -73,13 +75,8 @@ func Victims(candidates []Candidate, tries int, fits func(gone []bool) (bool, er
 // required reports whether a candidate has to go because of one that goes.
 func required(candidates []Candidate, gone []bool, candidate int) bool {
 	for i, other := range candidates {
-		if !gone[i] {
-			continue
-		}
-		for _, r := range other.Requires {
-			if r == candidate {
-				return true
-			}
+		if gone[i] && slices.Contains(other.Requires, candidate) {
+			return true
 		}
 	}
 	return false

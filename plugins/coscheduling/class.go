@@ -60,8 +60,8 @@ func (pl *Coscheduling) classify(pods []*corev1.Pod) ([]*class, error) {
 }
 
 func lastIndexFunc(classes []*class, same func(*class) bool) int {
-	for i := len(classes) - 1; i >= 0; i-- {
-		if same(classes[i]) {
+	for i, class := range slices.Backward(classes) {
+		if same(class) {
 			return i
 		}
 	}

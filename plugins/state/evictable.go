@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,10 +32,7 @@ func (r *Registry) Evictable(below int32) []Evictable {
 		if priority >= below || !e.judgeable() || e.plan != nil || e.reserved > 0 || !e.need().Met() || !e.preemptible() {
 			continue
 		}
-		left := map[string]int{}
-		for role, n := range e.count[held] {
-			left[role] = n
-		}
+		left := maps.Clone(e.count[held])
 		rest := Evictable{Key: e.key, Priority: priority, Rest: true}
 		for _, pod := range slices.Backward(e.pods(held)) {
 			role := RoleOf(pod.Labels)

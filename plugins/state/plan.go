@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -133,10 +134,7 @@ func (r *Registry) Commit(request Request, placements []Placement) (Effects, err
 		return effects, fmt.Errorf("committing the plan of gang %s: the gang changed meanwhile", request.Key)
 	}
 	p := &plan{node: make(map[types.UID]string, len(placements))}
-	covered := gang.Tally{}
-	for role, n := range e.count[held] {
-		covered[role] = n
-	}
+	covered := maps.Clone(e.count[held])
 	for i, placement := range placements {
 		m := e.members[placement.UID]
 		if m == nil || m.standing != ready {
@@ -260,10 +258,7 @@ func (e *entry) leavePlan(m *member, effects *Effects) {
 	if e.plan.open {
 		return
 	}
-	covered := gang.Tally{}
-	for role, n := range e.count[held] {
-		covered[role] = n
-	}
+	covered := maps.Clone(e.count[held])
 	for uid := range e.plan.node {
 		covered[e.members[uid].role]++
 	}
