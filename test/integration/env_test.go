@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,6 +34,8 @@ type env struct {
 	broken map[string]bool
 	// configured is set when the test started the scheduler with a configuration of its own.
 	configured bool
+	// global are the objects outside of the namespace that go with the test.
+	global []client.Object
 }
 
 // setUp gives a test a namespace and nodes. When the test ends, it checks what must always hold, shows the state if
@@ -65,11 +68,17 @@ func (e *env) do(err error) {
 	}
 }
 
-// create creates objects in the test's namespace, one after the other.
+// create creates objects one after the other, in the test's namespace unless they belong to none.
 func (e *env) create(objects ...client.Object) {
 	e.Helper()
 	for _, object := range objects {
-		object.SetNamespace(e.namespace)
+		namespaced, err := e.client.IsObjectNamespaced(object)
+		e.do(err)
+		if namespaced {
+			object.SetNamespace(e.namespace)
+		} else {
+			e.global = append(e.global, object)
+		}
 		e.do(e.client.Create(e.Context(), object))
 	}
 }
@@ -182,6 +191,15 @@ func (e *env) wipe(ctx context.Context) error {
 	}
 	if err := e.client.DeleteAllOf(ctx, &podgroupv1alpha1.PodGroup{}, client.InNamespace(e.namespace)); err != nil {
 		return err
+	}
+	for _, object := range e.global {
+		err := e.client.Delete(ctx, object)
+		if err == nil { // what uses it goes as well: no need to protect it
+			err = e.client.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
 	}
 	return poll(ctx, func(ctx context.Context) (bool, string) {
 		podsErr := e.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(e.namespace), client.GracePeriodSeconds(0))

@@ -13,6 +13,7 @@ import (
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	gangs "github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/witness"
+	gangstate "github.com/muster-scheduling/muster/plugins/state"
 )
 
 // longestPause is how long a gang may be partly bound without another of its pods being bound, on a machine that does
@@ -93,10 +94,12 @@ func (e *env) gangStates(ctx context.Context) (map[string]gangState, error) {
 		case key == "" || pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded:
 			continue
 		case !known:
-			states[key] = gangState{absent: true, pods: 1}
+			if pod.Status.Phase != corev1.PodSucceeded { // such as those of a finished job, whose PodGroup is gone
+				states[key] = gangState{absent: true, pods: 1}
+			}
 			continue
 		case !state.absent && pod.Spec.NodeName != "":
-			state.held[pod.Labels[schedulingv1alpha1.RoleLabel]]++
+			state.held[gangstate.RoleOf(pod.Labels)]++
 		}
 		state.pods++
 		states[key] = state

@@ -64,9 +64,6 @@ func runTests(m *testing.M) (code int, err error) {
 	cfg := localcluster.Config{
 		Kubeconfig:    kubeconfig,
 		SchedulerArgs: []string{"--config=" + shared.schedulerConfig},
-		Components: []localcluster.Component{
-			localcluster.Etcd, localcluster.APIServer, localcluster.Controllers, localcluster.Kwok, localcluster.Scheduler,
-		},
 	}
 	level := os.Getenv("MUSTER_TEST_LOG")
 	cfg.Verbose = level != ""

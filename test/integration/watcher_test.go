@@ -127,6 +127,7 @@ func (w *watcher) checkNode(name string) {
 		}
 		requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 		requests[corev1.ResourcePods] = quantity("1")
+		delete(requests, extendedResource) // counted in ResourceSlices, not on the node
 		for resource, amount := range requests {
 			sum := used[resource]
 			sum.Add(amount)
