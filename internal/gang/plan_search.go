@@ -135,13 +135,15 @@ func (s *search) consider() {
 func (s *search) place(class int, node int32, n int) (int, error) {
 	taken := n
 	if s.space != nil {
-		for taken = range n {
+		taken = 0
+		for range n {
 			s.steps += tryoutSteps
 			if ok, err := s.space.Place(class, node); err != nil {
 				return 0, err
 			} else if !ok {
 				break
 			}
+			taken++
 		}
 	}
 	if taken == 0 {
