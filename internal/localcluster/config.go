@@ -38,7 +38,7 @@ var AllComponents = []Component{Etcd, APIServer, Controllers, Kwok, Scheduler, M
 // --components. It fails on a name that is no component.
 func ParseComponents(list string) ([]Component, error) {
 	components := []Component{}
-	for _, name := range strings.Split(list, ",") {
+	for name := range strings.SplitSeq(list, ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			components = append(components, Component(name))
 		}

@@ -81,7 +81,7 @@ func readStages(files fs.FS) (map[internalversion.StageResourceRef][]*internalve
 		if err != nil {
 			return nil, fmt.Errorf("read stages: %w", err)
 		}
-		for _, document := range bytes.Split(data, []byte("\n---\n")) {
+		for document := range bytes.SplitSeq(data, []byte("\n---\n")) {
 			var stage kwokv1alpha1.Stage
 			if err := yaml.UnmarshalStrict(document, &stage); err != nil {
 				return nil, fmt.Errorf("read stages of %s: %w", path, err)
