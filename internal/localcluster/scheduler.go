@@ -3,8 +3,6 @@ package localcluster
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
-	"runtime/metrics"
 
 	"github.com/muster-scheduling/muster/plugins"
 )
@@ -34,8 +32,6 @@ func (c *Cluster) schedulerCommand() *command {
 // StartScheduler runs muster-scheduler and returns once it is ready. It fails
 // when it runs already. It may be called on a cluster without the component.
 func (c *Cluster) StartScheduler(ctx context.Context) error {
-	// The command lets the heap grow as suits a scheduler alone; this process holds the whole cluster.
-	defer debug.SetGCPercent(gcPercent())
 	return c.scheduler.start(ctx, c.probe)
 }
 
@@ -48,11 +44,4 @@ func (c *Cluster) StopScheduler() error {
 // StartScheduler may be called right after.
 func (c *Cluster) KillScheduler() {
 	c.scheduler.kill()
-}
-
-// gcPercent is the garbage collector's target, as GOGC sets it.
-func gcPercent() int {
-	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
-	metrics.Read(sample)
-	return int(sample[0].Value.Uint64())
 }
