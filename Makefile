@@ -49,13 +49,7 @@ demo: build ## a local cluster, TFJobs and PyTorchJobs that compete for its GPUs
 	@bin/muster-local demo $(ARGS)
 
 up: build ## a local cluster of 8 nodes that runs until Ctrl-C; ARGS='--nodes=100' for another size
-	@echo "When it says ready, three things to try in a second terminal, after the KUBECONFIG line:"
-	@echo "  kubectl apply -f examples/               # three gangs; llm wants all 64 GPUs, so it waits for the others to end"
-	@echo "  kubectl get tfjob,pytorchjob,podgroup    # how far each is"
-	@echo "  kubectl get events --field-selector=involvedObject.kind=PodGroup    # why a gang waits"
 	@bin/muster-local up --kubeconfig=bin/kubeconfig $(ARGS)
-
-up: ARGS ?= --nodes=8
 
 lint: tools ## gofmt, go vet, staticcheck and the analysers of tools/lint
 	@echo "lint: gofmt, go vet, staticcheck, tools/lint (the first run reads all dependencies: 2 to 4 minutes)"

@@ -40,7 +40,7 @@ points kubectl to the cluster once everything answers. Interrupt it (Ctrl-C) to 
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.Kubeconfig, "kubeconfig", "", "write the admin's kubeconfig to this file (default: one in the data directory)")
-	flags.IntVar(&nodes, "nodes", 0, "number of nodes, each with 8 nvidia.com/gpu, 64 CPUs, 512Gi, in racks of 4")
+	flags.IntVar(&nodes, "nodes", 8, "number of nodes, each with 8 nvidia.com/gpu, 64 CPUs, 512Gi, in racks of 4")
 	flags.StringVar(&nodeConfig, "node-config", "", "YAML file with groups of nodes, instead of --nodes")
 	flags.StringVar(&cfg.DataDir, "data-dir", "", "keep the cluster's state in this directory (default: a temporary one)")
 	flags.StringVar(&components, "components", "", "comma-separated parts to run out of etcd,apiserver,controllers,kwok,scheduler,manager (default: all; etcd and apiserver always run)")

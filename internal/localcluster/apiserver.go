@@ -65,6 +65,7 @@ func apiServerArgs(etcd string, pki pkiFiles, cfg Config) []string {
 		"--service-account-signing-key-file=" + pki.serviceAccountKey,
 		"--allow-privileged=true",
 		"--profiling=false",
+		"--shutdown-watch-termination-grace-period=1s", // else a client that watches keeps it from stopping
 	}, cfg.APIServerArgs...)
 }
 
