@@ -329,7 +329,8 @@ func (p *pass) cleanUp() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.seen.services)) {
 		pod := p.seen.pods[name]
-		if pod == nil && policy != trainingv1.CleanPodPolicyNone || pod != nil && removable(policy, stopped, pod) {
+		useless := pod == nil && (stopped || policy != trainingv1.CleanPodPolicyNone)
+		if useless || pod != nil && removable(policy, stopped, pod) {
 			p.remove = append(p.remove, p.seen.services[name])
 		}
 	}

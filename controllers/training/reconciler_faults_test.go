@@ -52,6 +52,9 @@ func TestAnInvalidPodFailsTheJob(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	w.expectPods("")
+	if got := w.names(&corev1.ServiceList{}); got != "" {
+		t.Errorf("services: %q", got)
+	}
 }
 
 func TestAnInvalidJobGetsNothing(t *testing.T) {
