@@ -14,8 +14,8 @@ func (pl *Coscheduling) EventsToRegister(context.Context) ([]fwk.ClusterEventWit
 	return []fwk.ClusterEventWithHint{
 		// A pod that ends frees resources, ports, volumes and the domains that its anti-affinity closed.
 		{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete | fwk.UpdatePodScaleDown}},
-		// A pod that is placed, or relabelled, makes room only for gangs that want to be near it.
-		{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add | fwk.UpdatePodLabel}, QueueingHintFn: pl.wantsCompany},
+		// A pod that is placed, or relabelled, makes room only for gangs that want to be near it, or may evict it.
+		{Event: fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add | fwk.UpdatePodLabel}, QueueingHintFn: pl.profitsFrom},
 		{Event: fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeLabel | fwk.UpdateNodeTaint}},
 		{Event: fwk.ClusterEvent{Resource: fwk.PersistentVolumeClaim, ActionType: fwk.Add | fwk.Update}},
 		{Event: fwk.ClusterEvent{Resource: fwk.PersistentVolume, ActionType: fwk.Add | fwk.Update}},
@@ -30,9 +30,13 @@ func (pl *Coscheduling) EventsToRegister(context.Context) ([]fwk.ClusterEventWit
 	}, nil
 }
 
-// wantsCompany wakes a leader only when a member of its gang could be let in by a pod that was placed elsewhere.
-func (pl *Coscheduling) wantsCompany(_ klog.Logger, pod *corev1.Pod, _, _ any) (fwk.QueueingHint, error) {
+// profitsFrom wakes a leader only when a member of its gang could be let in by the pod that was placed, or when that pod
+// has a lower priority: a gang that passed this one while it waited cannot be evicted before it is bound.
+func (pl *Coscheduling) profitsFrom(_ klog.Logger, pod *corev1.Pod, _, placed any) (fwk.QueueingHint, error) {
 	if pl.gangs.WantsCompany(pod) {
+		return fwk.Queue, nil
+	}
+	if placed, isPod := placed.(*corev1.Pod); isPod && pl.gangs.PriorityOf(placed) < pl.gangs.PriorityOf(pod) {
 		return fwk.Queue, nil
 	}
 	return fwk.QueueSkip, nil

@@ -78,7 +78,7 @@ func (r *reporter) look(ctx context.Context, now time.Time) {
 	r.gangs.Sweep(now.Add(-permitTimeout))
 	r.handle.IterateOverWaitingPods(func(waiting fwk.WaitingPod) {
 		if _, isMember := state.GangOf(waiting.GetPod()); isMember && !r.gangs.WaitsInPermit(waiting.GetPod().UID) {
-			waiting.Reject(Name, "the gang's plan fell: another of its members cannot be placed")
+			waiting.Reject(Name, planFell)
 		}
 	})
 	r.gangs.Apply(ctx, r.gangs.Retry())

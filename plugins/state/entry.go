@@ -159,7 +159,8 @@ func (e *entry) judgeable() bool { return e.podGroup != nil && e.specErr == nil 
 
 // settle finds a leader, or frees the surplus.
 func (e *entry) settle(effects *Effects) {
-	if e.plan != nil && e.plan.open && len(e.plan.node) == 0 {
+	if e.plan != nil && e.plan.open && (len(e.plan.node) == 0 || !e.need().Met()) {
+		// All are reserved, or the gang has lost a member meanwhile and has to be planned anew.
 		e.plan = nil
 	}
 	if e.plan != nil {

@@ -206,24 +206,42 @@ func (r *Registry) Reserve(pod *corev1.Pod, node string) error {
 	return nil
 }
 
-// Permit says whether a reserved pod has to wait for the rest of its minimum. When it is the one that completes it, the
-// effects let the others go.
-func (r *Registry) Permit(pod *corev1.Pod) (wait bool, effects Effects) {
+// Permission is what Permit says of a reserved pod.
+type Permission int
+
+const (
+	// Go: the pod may be bound.
+	Go Permission = iota
+	// Wait: the minimum of its gang is not reserved yet.
+	Wait
+	// Refuse: the gang's plan fell since the pod was reserved.
+	Refuse
+)
+
+// Permit says whether a reserved pod may be bound. When it is the one that completes its gang's minimum, the effects let
+// the others go.
+func (r *Registry) Permit(pod *corev1.Pod) (Permission, Effects) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var effects Effects
 	m := r.members[pod.UID]
-	if m == nil || m.gang.plan == nil {
-		return false, effects
+	if m == nil {
+		return Go, effects
 	}
 	e := m.gang
+	if e.plan == nil && (!e.judgeable() || !e.need().Met()) {
+		return Refuse, effects
+	}
 	if !e.need().Met() {
 		e.plan.waiting = append(e.plan.waiting, pod.UID)
-		return true, effects
+		return Wait, effects
 	}
-	e.plan.open = true
-	effects.Allow, e.plan.waiting = e.plan.waiting, nil
-	r.settle(e, &effects)
-	return false, effects
+	if e.plan != nil {
+		e.plan.open = true
+		effects.Allow, e.plan.waiting = e.plan.waiting, nil
+		r.settle(e, &effects)
+	}
+	return Go, effects
 }
 
 // GiveBack takes note that a member failed on its way: its node turned out unfit, its reservation was given back, or

@@ -108,9 +108,9 @@ func TestOnlyTheLeaderEntersUntilThereIsAPlan(t *testing.T) {
 		if err := r.Reserve(p, "n"); err != nil {
 			t.Fatal(err)
 		}
-		wait, effects := r.Permit(p)
-		if wait != (i < 2) {
-			t.Errorf("pod %s waits: %t", p.Name, wait)
+		permission, effects := r.Permit(p)
+		if (permission == Wait) != (i < 2) {
+			t.Errorf("pod %s has permission %d", p.Name, permission)
 		}
 		if i == 2 && len(effects.Allow) != 2 {
 			t.Errorf("the last member lets %v go, want the two others", effects.Allow)
@@ -166,7 +166,7 @@ func TestMemberDeletedBetweenPlanAndBind(t *testing.T) {
 			if err := r.Reserve(leader, "n"); err != nil {
 				t.Fatal(err)
 			}
-			if wait, _ := r.Permit(leader); !wait {
+			if permission, _ := r.Permit(leader); permission != Wait {
 				t.Fatal("the leader does not wait")
 			}
 			effects := r.DeletePod("c")
@@ -177,8 +177,8 @@ func TestMemberDeletedBetweenPlanAndBind(t *testing.T) {
 				if err := r.Reserve(pods[1], "n"); err != nil {
 					t.Fatal(err)
 				}
-				if wait, effects := r.Permit(pods[1]); wait || len(effects.Allow) != 1 {
-					t.Errorf("the rest of the plan waits: %t, lets go %v", wait, effects.Allow)
+				if permission, effects := r.Permit(pods[1]); permission != Go || len(effects.Allow) != 1 {
+					t.Errorf("the rest of the plan has permission %d, lets go %v", permission, effects.Allow)
 				}
 			}
 		})
@@ -275,7 +275,7 @@ func TestSurplusComesAndGoesOneByOne(t *testing.T) {
 	if err := r.Reserve(b, "n"); err != nil {
 		t.Fatal(err)
 	}
-	if wait, _ := r.Permit(b); wait {
+	if permission, _ := r.Permit(b); permission != Go {
 		t.Error("surplus waits in Permit")
 	}
 }
