@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-base/metrics/legacyregistry"
 
+	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/internal/localcluster"
 )
 
@@ -62,6 +63,39 @@ func (e *env) expectBirths(b *births, names, each int) {
 			}
 		}
 		return true, ""
+	})
+}
+
+// expectBirthsOf waits until so many pods have been created under a name.
+func (e *env) expectBirthsOf(b *births, name string, n int) {
+	e.Helper()
+	e.eventually(fmt.Sprintf("%d pods have been created as %s", n, name), func(context.Context) (bool, string) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.pods[name]) == n && b.err == "", fmt.Sprintf("%v %s", b.pods[name], b.err)
+	})
+}
+
+// expectBirthsInAll waits until so many pods have been created under all names.
+func (e *env) expectBirthsInAll(b *births, n int) {
+	e.Helper()
+	e.eventually(fmt.Sprintf("%d pods have been created", n), func(context.Context) (bool, string) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		all := 0
+		for _, born := range b.pods {
+			all += len(born)
+		}
+		return all == n && b.err == "", fmt.Sprintf("%v %s", b.pods, b.err)
+	})
+}
+
+// expectRestarts waits until the job has counted so many restarts.
+func (e *env) expectRestarts(job trainingv1.Job, n int32) {
+	e.Helper()
+	e.eventually(fmt.Sprintf("job %s has made %d restarts", job.GetName(), n), func(context.Context) (bool, string) {
+		state := now(e, job).State()
+		return state.Restarts == n, fmt.Sprintf("%d: %+v", state.Restarts, state.RestartedPods)
 	})
 }
 

@@ -87,11 +87,16 @@ func (e *env) manifest(text string) *unstructured.Unstructured {
 	return object
 }
 
-// now reads an object of the test's namespace as it is now.
+// now reads an object, of the test's namespace if it belongs to one, as it is now.
 func now[T client.Object](e *env, object T) T {
 	e.Helper()
 	fresh := reflect.New(reflect.TypeOf(object).Elem()).Interface().(T)
-	e.do(e.client.Get(e.Context(), client.ObjectKey{Namespace: e.namespace, Name: object.GetName()}, fresh))
+	key := client.ObjectKeyFromObject(object)
+	if namespaced, err := e.client.IsObjectNamespaced(object); err != nil || namespaced {
+		e.do(err)
+		key.Namespace = e.namespace
+	}
+	e.do(e.client.Get(e.Context(), key, fresh))
 	return fresh
 }
 
