@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -130,7 +129,7 @@ func (o *options) newManager(server *rest.Config) (manager.Manager, error) {
 		Cache:  cache.Options{ByObject: cachedObjects(), DefaultTransform: cache.TransformStripManagedFields()},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// The controllers decide by what they wrote before.
-			EnableReadYourWritesConsistency: ptr.To(true),
+			EnableReadYourWritesConsistency: new(true),
 		}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsBindAddress},
 		HealthProbeBindAddress:        o.healthProbeBindAddress,
@@ -139,7 +138,7 @@ func (o *options) newManager(server *rest.Config) (manager.Manager, error) {
 		LeaderElectionNamespace:       o.leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		Controller: config.Controller{
-			SkipNameValidation:    ptr.To(true), // names are unique in a manager, not in a process
+			SkipNameValidation:    new(true), // names are unique in a manager, not in a process
 			ReconciliationTimeout: 2 * time.Minute,
 		},
 	})

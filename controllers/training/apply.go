@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
@@ -97,7 +96,7 @@ func (r *reconciler) removeAll(ctx context.Context, p *plan) error {
 		if object.GetDeletionTimestamp() != nil {
 			return nil
 		}
-		err := r.client.Delete(ctx, object, client.Preconditions{UID: ptr.To(object.GetUID())})
+		err := r.client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID())})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return fmt.Errorf("deleting %s: %w", r.describe(object), err)
 		}

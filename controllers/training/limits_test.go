@@ -12,7 +12,7 @@ import (
 )
 
 func TestUntilDeadline(t *testing.T) {
-	status := &trainingv1.JobStatus{StartTime: ptr.To(metav1.NewTime(noon))}
+	status := &trainingv1.JobStatus{StartTime: new(metav1.NewTime(noon))}
 	policy := &trainingv1.RunPolicy{ActiveDeadlineSeconds: ptr.To[int64](60)}
 	if left, ok := untilDeadline(policy, status, noon.Add(20*time.Second)); !ok || left != 40*time.Second {
 		t.Errorf("got %v, %v, want 40s", left, ok)
@@ -29,7 +29,7 @@ func TestUntilDeadline(t *testing.T) {
 }
 
 func TestUntilExpiry(t *testing.T) {
-	status := &trainingv1.JobStatus{CompletionTime: ptr.To(metav1.NewTime(noon))}
+	status := &trainingv1.JobStatus{CompletionTime: new(metav1.NewTime(noon))}
 	policy := &trainingv1.RunPolicy{TTLSecondsAfterFinished: ptr.To[int32](30)}
 	if left, ok := untilExpiry(policy, status, noon.Add(10*time.Second)); !ok || left != 20*time.Second {
 		t.Errorf("got %v, %v, want 20s", left, ok)
@@ -73,8 +73,8 @@ func TestStopped(t *testing.T) {
 	failed := func(reason string) trainingv1.JobStatus {
 		return trainingv1.JobStatus{
 			Conditions:     []trainingv1.JobCondition{{Type: trainingv1.JobFailed, Status: corev1.ConditionTrue, Reason: reason}},
-			StartTime:      ptr.To(metav1.NewTime(noon)),
-			CompletionTime: ptr.To(metav1.NewTime(noon.Add(time.Minute))),
+			StartTime:      new(metav1.NewTime(noon)),
+			CompletionTime: new(metav1.NewTime(noon.Add(time.Minute))),
 		}
 	}
 	restarts := failed("TFJobFailed")

@@ -66,15 +66,6 @@ func ofType(members []member, t trainingv1.ReplicaType) []member {
 	return some
 }
 
-func anyMember(members []member, is func(member) bool) bool {
-	for _, m := range members {
-		if is(m) {
-			return true
-		}
-	}
-	return false
-}
-
 func allMembers(members []member, are func(member) bool) bool {
 	for _, m := range members {
 		if !are(m) {

@@ -2,6 +2,7 @@ package training
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
@@ -20,7 +21,7 @@ func (k *kind) leading(job trainingv1.Job, members []member) (leading []member, 
 
 func (k *kind) isRunning(job trainingv1.Job, members []member) bool {
 	leading, _ := k.leading(job, members)
-	return anyMember(leading, member.active)
+	return slices.ContainsFunc(leading, member.active)
 }
 
 func (k *kind) hasSucceeded(job trainingv1.Job, members []member) bool {

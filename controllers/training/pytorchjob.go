@@ -1,9 +1,10 @@
 package training
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
@@ -24,7 +25,7 @@ var pyTorchJob = &kind{
 	environment:   pyTorchEnvironment,
 	succeeded: func(job trainingv1.Job, workers []member) bool {
 		if pyTorchElastic(job) != nil {
-			return anyMember(workers, member.succeeded)
+			return slices.ContainsFunc(workers, member.succeeded)
 		}
 		return allMembers(workers, member.succeeded)
 	},
@@ -38,23 +39,23 @@ func pyTorchElastic(job trainingv1.Job) *trainingv1.ElasticPolicy {
 func setPyTorchDefaults(job trainingv1.Job) {
 	spec := &job.(*trainingv1.PyTorchJob).Spec
 	if spec.NprocPerNode == nil && (spec.ElasticPolicy == nil || spec.ElasticPolicy.NProcPerNode == nil) {
-		spec.NprocPerNode = ptr.To("auto")
+		spec.NprocPerNode = new("auto")
 	}
 	elastic, worker := spec.ElasticPolicy, spec.PyTorchReplicaSpecs[trainingv1.PyTorchWorker]
 	if elastic == nil || worker == nil {
 		return
 	}
 	if elastic.MinReplicas == nil && elastic.MaxReplicas == nil {
-		elastic.MaxReplicas = ptr.To(*worker.Replicas)
+		elastic.MaxReplicas = new(*worker.Replicas)
 	}
 	if elastic.MinReplicas == nil {
-		elastic.MinReplicas = ptr.To(*elastic.MaxReplicas)
+		elastic.MinReplicas = new(*elastic.MaxReplicas)
 	}
 	if elastic.MaxReplicas == nil {
-		elastic.MaxReplicas = ptr.To(*elastic.MinReplicas)
+		elastic.MaxReplicas = new(*elastic.MinReplicas)
 	}
 	if elastic.RDZVBackend == nil {
-		elastic.RDZVBackend = ptr.To(trainingv1.BackendC10D)
+		elastic.RDZVBackend = new(trainingv1.BackendC10D)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
@@ -148,7 +147,7 @@ func (r *reconciler) writeStatus(ctx context.Context, stored trainingv1.Job, sta
 
 // expire deletes a job whose time to live is over; what belongs to it goes with it.
 func (r *reconciler) expire(ctx context.Context, job trainingv1.Job) error {
-	err := r.client.Delete(ctx, job, client.Preconditions{UID: ptr.To(job.GetUID())},
+	err := r.client.Delete(ctx, job, client.Preconditions{UID: new(job.GetUID())},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("deleting the finished %s %s/%s: %w", r.kind.name, job.GetNamespace(), job.GetName(), err)

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
@@ -96,7 +95,7 @@ func TestANameThatIsTaken(t *testing.T) {
 	meta := func(name string, owner ...metav1.OwnerReference) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: "ns", Name: name, OwnerReferences: owner}
 	}
-	other := metav1.OwnerReference{APIVersion: "kubeflow.org/v1", Kind: "PyTorchJob", Name: "tf", UID: "x", Controller: ptr.To(true)}
+	other := metav1.OwnerReference{APIVersion: "kubeflow.org/v1", Kind: "PyTorchJob", Name: "tf", UID: "x", Controller: new(true)}
 	tests := []struct {
 		name   string
 		holder client.Object
@@ -139,7 +138,7 @@ func TestANameThatIsTaken(t *testing.T) {
 
 func TestAPodOfAnEarlierJobIsWaitedFor(t *testing.T) {
 	old := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "tf-worker-0", OwnerReferences: []metav1.OwnerReference{{
-		APIVersion: "kubeflow.org/v1", Kind: "TFJob", Name: "tf", UID: "earlier", Controller: ptr.To(true),
+		APIVersion: "kubeflow.org/v1", Kind: "TFJob", Name: "tf", UID: "earlier", Controller: new(true),
 	}}}}
 	w := newWorld(t, tfWorkers("", ""), old)
 	result, err := w.reconcile()

@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
@@ -213,7 +212,7 @@ func TestDeletedPodsComeBack(t *testing.T) {
 	w.settle()
 	w.setPod(corev1.PodRunning, bothWorkers)
 	w.settle()
-	for _, name := range strings.Fields(bothWorkers) {
+	for name := range strings.FieldsSeq(bothWorkers) {
 		pod := w.pod(name)
 		pod.Finalizers = []string{"test/hold"} // so that it is there for a while
 		if err := w.client.Update(t.Context(), pod); err != nil {
@@ -225,7 +224,7 @@ func TestDeletedPodsComeBack(t *testing.T) {
 	}
 	w.settle()
 	w.expectStates("Created Restarting")
-	for _, name := range strings.Fields(bothWorkers) {
+	for name := range strings.FieldsSeq(bothWorkers) {
 		pod := w.pod(name)
 		pod.Finalizers = nil
 		if err := w.client.Update(t.Context(), pod); err != nil {
@@ -276,7 +275,7 @@ func TestSuspendAndResume(t *testing.T) {
 	w.settle()
 	w.setPod(corev1.PodRunning, bothWorkers)
 	w.settle()
-	w.editJob(func(job trainingv1.Job) { job.Policy().Suspend = ptr.To(true) })
+	w.editJob(func(job trainingv1.Job) { job.Policy().Suspend = new(true) })
 	if after := w.settle(); after != 0 {
 		t.Errorf("a suspended job looks at its deadline after %v", after)
 	}
@@ -287,7 +286,7 @@ func TestSuspendAndResume(t *testing.T) {
 	}
 
 	w.now = noon.Add(time.Hour)
-	w.editJob(func(job trainingv1.Job) { job.Policy().Suspend = ptr.To(false) })
+	w.editJob(func(job trainingv1.Job) { job.Policy().Suspend = new(false) })
 	w.settle()
 	w.expectPods(bothWorkers)
 	w.expectStates("!Running !Suspended Created")

@@ -209,7 +209,7 @@ func (w *world) pod(name string) *corev1.Pod {
 // setPod gives pods a phase, and with it what a kubelet would add.
 func (w *world) setPod(phase corev1.PodPhase, names string, options ...podOption) {
 	w.t.Helper()
-	for _, name := range strings.Fields(names) {
+	for name := range strings.FieldsSeq(names) {
 		pod := w.pod(name)
 		pod.Status = podIn(w.kind, name, phase).Status
 		for _, o := range options {
