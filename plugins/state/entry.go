@@ -248,6 +248,9 @@ func (e *entry) broken() bool {
 // verdict is why the gang waits, by the precedence of gang.Reasons.
 func (e *entry) verdict() gang.Verdict {
 	switch {
+	case e.podGroup == nil && e.count[ready].Total()+e.count[hindered].Total() == 0:
+		// Members that run, or are on their way out, wait for nothing when their PodGroup has been deleted.
+		return gang.Verdict{}
 	case e.podGroup == nil:
 		return gang.Verdict{Reason: gang.PodGroupNotFound, Message: fmt.Sprintf("PodGroup %q does not exist in namespace %q", e.key.Name, e.key.Namespace)}
 	case e.specErr != nil:

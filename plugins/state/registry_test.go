@@ -399,3 +399,20 @@ func TestAChangeIsAnotherChance(t *testing.T) {
 		})
 	}
 }
+
+// A deleted PodGroup is missed only by members that wait: not by those that run or are being deleted.
+func TestRunningMembersDoNotMissTheirPodGroup(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 1, ""))
+	running := on(pod("g", "a"), "n")
+	r.SetPod(running)
+	r.DeletePodGroup(Key{Namespace: "ns", Name: "g"})
+	wantReason(t, r, "g", gang.None)
+	r.SetPod(pod("g", "b"))
+	wantReason(t, r, "g", gang.PodGroupNotFound)
+	r.DeletePod("b")
+	leaving := running.DeepCopy()
+	leaving.DeletionTimestamp = &metav1.Time{Time: epoch}
+	r.SetPod(leaving)
+	wantReason(t, r, "g", gang.None)
+}
