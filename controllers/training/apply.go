@@ -93,9 +93,6 @@ func (r *reconciler) checkTaken(ctx context.Context, job trainingv1.Job, object 
 // removeAll deletes what the plan says, each object only as the one that was looked at.
 func (r *reconciler) removeAll(ctx context.Context, p *plan) error {
 	return each(p.remove, func(object client.Object) error {
-		if object.GetDeletionTimestamp() != nil {
-			return nil
-		}
 		err := r.client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID())})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return fmt.Errorf("deleting %s: %w", r.describe(object), err)

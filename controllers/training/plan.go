@@ -82,6 +82,7 @@ func (k *kind) decide(config Config, job trainingv1.Job, seen observed, now time
 	if finished(p.status) {
 		p.cleanUp()
 	}
+	p.settleRemovals()
 	if !equality.Semantic.DeepEqual(p.status, job.State()) {
 		p.status.LastReconcileTime = p.timestamp()
 	}
