@@ -90,7 +90,7 @@ func TestPyTorchJobScaled(t *testing.T) {
 	born := e.countBirths()
 	job := pyTorchJob("job", specs{"Master": replicas(1, cpu(1)), "Worker": replicas(1, cpu(1))})
 	e.create(job)
-	e.expectBound("job", 2)
+	e.expectConditions(job, "Created Running")
 	e.mayBreak("job") // while it waits for the new workers
 	e.scale(job, 3)
 	e.expectBound("job", 4)
