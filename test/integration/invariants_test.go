@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,8 +28,24 @@ type metricsSeen struct {
 	partial, broken int
 }
 
-// gangMetrics reads the metrics of the scheduler, which runs in this process.
+// gathered is what gangMetrics last read. Reading takes a while: the API server in this process has thousands.
+var gathered struct {
+	mu   sync.Mutex
+	at   time.Time
+	seen metricsSeen
+}
+
+// gangMetrics returns what the metrics of the scheduler, which runs in this process, said a moment ago.
 func gangMetrics() metricsSeen {
+	gathered.mu.Lock()
+	defer gathered.mu.Unlock()
+	if time.Since(gathered.at) > 10*pollPeriod {
+		gathered.seen, gathered.at = readMetrics(), time.Now()
+	}
+	return gathered.seen
+}
+
+func readMetrics() metricsSeen {
 	seen := metricsSeen{byReason: map[gangs.Reason]int{}}
 	families, err := legacyregistry.DefaultGatherer.Gather()
 	if err != nil {
@@ -94,7 +111,7 @@ func (e *env) gangStates(ctx context.Context) (map[string]gangState, error) {
 		case key == "" || pod.Status.Phase == corev1.PodFailed || pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded:
 			continue
 		case !known:
-			if pod.Status.Phase != corev1.PodSucceeded { // such as those of a finished job, whose PodGroup is gone
+			if pod.Spec.NodeName == "" { // those that run, or have ended, go on without it
 				states[key] = gangState{absent: true, pods: 1}
 			}
 			continue

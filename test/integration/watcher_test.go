@@ -27,6 +27,7 @@ type watcher struct {
 	pods    map[types.UID]*corev1.Pod
 	nodes   map[string]*corev1.Node
 	history []witness.Event
+	gone    []*corev1.Pod
 	faults  []string
 	changed time.Time
 }
@@ -83,6 +84,7 @@ func (w *watcher) deletePod(pod *corev1.Pod) {
 	defer w.mu.Unlock()
 	w.changed = time.Now()
 	delete(w.pods, pod.UID)
+	w.gone = append(w.gone, pod)
 	w.note(pod, witness.Gone)
 }
 
@@ -146,7 +148,7 @@ func (w *watcher) checkNode(name string) {
 func (w *watcher) restart() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.history, w.faults = nil, nil
+	w.history, w.gone, w.faults = nil, nil, nil
 }
 
 // overcommitted lists the moments at which a node had more than it can hold.
@@ -180,6 +182,13 @@ func (w *watcher) in(namespace string) []*corev1.Pod {
 		return 1
 	})
 	return pods
+}
+
+// goneFrom lists the pods of a namespace that do not exist any more.
+func (w *watcher) goneFrom(namespace string) []*corev1.Pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(w.gone), func(p *corev1.Pod) bool { return p.Namespace != namespace })
 }
 
 // counts returns how many pods and nodes there are.
