@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 // A controller that is killed while it deletes a pod may leave it marked and not removed. The next one removes it, unless
@@ -14,7 +13,7 @@ import (
 func TestADeletionThatWasCutOffIsFinished(t *testing.T) {
 	marked := func(grace int64, finalizers ...string) podOption {
 		return func(p *corev1.Pod) {
-			p.DeletionTimestamp = ptr.To(metav1.NewTime(noon))
+			p.DeletionTimestamp = new(metav1.NewTime(noon))
 			p.DeletionGracePeriodSeconds = &grace
 			p.Finalizers = finalizers
 		}
