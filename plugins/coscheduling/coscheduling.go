@@ -221,7 +221,7 @@ func (pl *Coscheduling) PostFilter(ctx context.Context, cycle fwk.CycleState, po
 		pl.gangs.Apply(ctx, pl.gangs.GiveBack(pod.UID))
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	case standing == state.Free && !isMember:
-		request = state.Request{Key: keyOf(pod), Need: gang.Need{Total: 1}, Pods: []*corev1.Pod{pod}}
+		request = state.Request{Key: keyOf(pod), Need: gang.Need{Total: 1}, Priority: pl.gangs.PriorityOf(pod), Pods: []*corev1.Pod{pod}}
 	case standing != state.Leading:
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}

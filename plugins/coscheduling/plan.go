@@ -115,7 +115,6 @@ func (pl *Coscheduling) problem(classes []*class, nodes []fwk.NodeInfo, request 
 	for _, pod := range request.Pods {
 		members.Insert(pod.UID)
 	}
-	priority := podutil.PodPriority(request.Pods[0])
 	free := make(resource.Vector, table.Len()*len(nodes))
 	for i, node := range nodes {
 		vector := free[i*table.Len() : (i+1)*table.Len()]
@@ -124,7 +123,7 @@ func (pl *Coscheduling) problem(classes []*class, nodes []fwk.NodeInfo, request 
 		}
 		for _, info := range pl.handle.NominatedPodsForNode(node.Node().Name) {
 			// Room that was made for somebody of at least our priority is not free, as for the framework's filters.
-			if other := info.GetPod(); podutil.PodPriority(other) >= priority && !members.Has(other.UID) {
+			if other := info.GetPod(); podutil.PodPriority(other) >= request.Priority && !members.Has(other.UID) {
 				for name, amount := range pl.requestOf(other) {
 					if d, asked := table.Dimension(name); asked {
 						vector[d] -= amount

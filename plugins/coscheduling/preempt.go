@@ -36,7 +36,7 @@ func (pl *Coscheduling) preempt(ctx context.Context, pod *corev1.Pod, request st
 	if pl.stillLeaving(request.Key) {
 		return pod.Status.NominatedNodeName, "victims of an earlier decision have still to leave", nil
 	}
-	candidates := pl.candidates(pl.gangs.PriorityOf(pod))
+	candidates := pl.candidates(request.Priority)
 	if len(candidates) == 0 {
 		return "", "", nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -143,7 +144,13 @@ func (r *reporter) report(ctx context.Context, view state.View, now time.Time) (
 	switch verdict.Reason {
 	case gang.None:
 		return r.tellStarted(ctx, view, now) && done
-	case gang.NotYetPlanned, gang.Committing:
+	case gang.NotYetPlanned:
+		// kube-scheduler does not even ask the plugins when there is no node at all.
+		if nodes, err := r.handle.SharedInformerFactory().Core().V1().Nodes().Lister().List(labels.Everything()); err == nil && len(nodes) == 0 {
+			r.gangs.Fail(view.Key, state.Failure{Message: "the cluster has no nodes"})
+		}
+		return false
+	case gang.Committing:
 		return false
 	}
 	if now.Sub(view.Since) < settleTime {

@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,9 @@ type entry struct {
 
 	members   map[types.UID]*member
 	succeeded map[types.UID]string
-	count     [standings]gang.Tally
+	// priorities counts the members of each priority.
+	priorities map[int32]int
+	count      [standings]gang.Tally
 	// reserved is the number of members that are held without being bound yet.
 	reserved int
 
@@ -218,14 +221,10 @@ func naturalCompare(a, b string) int {
 
 // priority is the highest of the members': losing any of them loses the job.
 func (e *entry) priority() int32 {
-	var highest int32
-	first := true
-	for _, m := range e.members {
-		if p := priorityOf(m.pod); m.standing != unknown && (first || p > highest) {
-			highest, first = p, false
-		}
+	if len(e.priorities) == 0 {
+		return 0
 	}
-	return highest
+	return slices.Max(slices.Collect(maps.Keys(e.priorities)))
 }
 
 func priorityOf(pod *corev1.Pod) int32 {

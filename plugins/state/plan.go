@@ -45,6 +45,8 @@ const (
 type Request struct {
 	Key  Key
 	Need gang.Need
+	// Priority is the gang's.
+	Priority int32
 	// Pods are the members that wait, the leader first, the others oldest first.
 	Pods []*corev1.Pod
 }
@@ -118,7 +120,7 @@ func (r *Registry) Standing(pod *corev1.Pod) (Standing, string, Request) {
 	pods := e.pods(ready)
 	at := slices.IndexFunc(pods, func(p *corev1.Pod) bool { return p.UID == pod.UID })
 	leaderFirst := slices.Concat(pods[at:at+1], pods[:at], pods[at+1:])
-	return Leading, "", Request{Key: key, Need: e.need(), Pods: leaderFirst}
+	return Leading, "", Request{Key: key, Need: e.need(), Priority: e.priority(), Pods: leaderFirst}
 }
 
 // Commit takes a plan, in the order in which its members have to be reserved, and lets them into the queue ahead of

@@ -177,11 +177,12 @@ func (r *Registry) entry(key Key) *entry {
 	e := r.gangs[key]
 	if e == nil {
 		e = &entry{
-			key:       key,
-			members:   map[types.UID]*member{},
-			succeeded: map[types.UID]string{},
-			born:      r.now(),
-			since:     r.now(),
+			key:        key,
+			members:    map[types.UID]*member{},
+			succeeded:  map[types.UID]string{},
+			priorities: map[int32]int{},
+			born:       r.now(),
+			since:      r.now(),
 		}
 		for s := range e.count {
 			e.count[s] = gang.Tally{}
@@ -207,6 +208,7 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		m = &member{gang: e, role: RoleOf(pod.Labels), standing: unknown}
 		r.members[pod.UID] = m
 		e.members[pod.UID] = m
+		e.priorities[priorityOf(pod)]++
 	}
 	m.pod = pod
 	was := m.standing
@@ -221,6 +223,11 @@ func (r *Registry) remove(m *member, effects *Effects) {
 	m.become(unknown)
 	delete(r.members, m.pod.UID)
 	delete(e.members, m.pod.UID)
+	if p := priorityOf(m.pod); e.priorities[p] == 1 {
+		delete(e.priorities, p)
+	} else {
+		e.priorities[p]--
+	}
 	r.order.retire(m.pod.UID, r.now())
 	if e.plan != nil {
 		e.leavePlan(m, effects)
@@ -240,8 +247,22 @@ func (r *Registry) settle(e *entry, effects *Effects) {
 		r.dirty[e.key] = struct{}{}
 		return
 	}
+	wasWhole := e.whole
 	e.settle(effects)
+	if e.whole && !wasWhole {
+		r.challenge(e, effects)
+	}
 	r.note(e)
+}
+
+// challenge lets the leaders of gangs in that wait with a higher priority than a gang that has just become whole: while
+// its members were on their way to be bound, it could not be evicted for them.
+func (r *Registry) challenge(e *entry, effects *Effects) {
+	for _, other := range r.gangs {
+		if other.failure.Message != "" && other.plan == nil && other.led() && other.priority() > e.priority() {
+			effects.Activate = append(effects.Activate, other.members[other.leader].pod)
+		}
+	}
 }
 
 // note stamps a gang whose verdict changed and remembers to report it.

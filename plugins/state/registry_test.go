@@ -416,3 +416,24 @@ func TestRunningMembersDoNotMissTheirPodGroup(t *testing.T) {
 	r.SetPod(leaving)
 	wantReason(t, r, "g", gang.None)
 }
+
+func TestAGangThatBecomesWholeIsChallenged(t *testing.T) {
+	r := newTestRegistry()
+	r.SetPodGroup(podGroup("low", 1, ""))
+	r.SetPodGroup(podGroup("high", 1, ""))
+	urgent := pod("high", "urgent")
+	urgent.Spec.Priority = new(int32(5))
+	r.SetPod(urgent)
+	r.Standing(urgent)
+	r.Fail(Key{Namespace: "ns", Name: "high"}, Failure{Message: "no room"})
+	lowly := pod("low", "lowly")
+	r.SetPod(lowly)
+	planAll(t, r, lowly)
+	if err := r.Reserve(lowly, "n"); err != nil {
+		t.Fatal(err)
+	}
+	r.Permit(lowly)
+	if got := names(r.SetPod(on(lowly, "n")).Activate); !slices.Equal(got, []string{"urgent"}) {
+		t.Errorf("activated %v, want the leader that may evict the gang now", got)
+	}
+}
