@@ -11,10 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
-	watchtools "k8s.io/client-go/tools/watch"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/muster-scheduling/muster/internal/witness"
 )
@@ -100,10 +98,9 @@ func create(ctx context.Context, c *clients, w workload, system string, seed uin
 
 // bindingWatch stamps the first moment at which each pod was seen with a node.
 type bindingWatch struct {
-	watcher watch.Interface
 	// whole is closed once as many gangs as fit are whole; broken once the watch has ended.
 	whole, broken chan struct{}
-	once          sync.Once
+	cancel        context.CancelFunc
 	// events and err may be read once broken is closed.
 	events []witness.Event
 	err    error
@@ -118,47 +115,54 @@ func watchBindings(ctx context.Context, kube kubernetes.Interface, w workload) (
 	if len(list.Items) > 0 {
 		return nil, fmt.Errorf("there are %d pods already", len(list.Items))
 	}
-	watcher, err := watchtools.NewRetryWatcherWithContext(ctx, list.ResourceVersion, &cache.ListWatch{
-		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			return pods.Watch(ctx, options)
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("watching the pods: %w", err)
-	}
-	b := &bindingWatch{watcher: watcher, whole: make(chan struct{}), broken: make(chan struct{})}
-	go b.follow(w)
+	ctx, cancel := context.WithCancel(ctx)
+	b := &bindingWatch{whole: make(chan struct{}), broken: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(b.broken)
+		if err := b.follow(ctx, pods, list.ResourceVersion, w); err != nil && ctx.Err() == nil {
+			b.err = err
+		}
+	}()
 	return b, nil
 }
 
-func (b *bindingWatch) follow(w workload) {
-	defer close(b.broken)
+// follow watches until the context ends. The API server cuts off watchers that do not keep up, which on a busy machine is
+// normal; the watch then goes on at once from where it was. client-go's RetryWatcher would wait a second first, and that
+// second would be counted against who is measured.
+func (b *bindingWatch) follow(ctx context.Context, pods corev1client.PodInterface, version string, w workload) error {
 	seen := make(map[string]bool, w.gangs*w.size)
 	held := make(map[string]int, w.gangs)
 	whole := 0
-	for e := range b.watcher.ResultChan() {
-		p, ok := e.Object.(*corev1.Pod)
-		if !ok {
-			b.err = apierrors.FromObject(e.Object)
-			return
+	for ctx.Err() == nil {
+		watcher, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: version})
+		if err != nil {
+			return fmt.Errorf("watching the pods: %w", err)
 		}
-		if p.Spec.NodeName == "" || seen[p.Name] {
-			continue
-		}
-		seen[p.Name] = true
-		gang := gangOf(p)
-		b.events = append(b.events, witness.Event{At: time.Now(), Gang: gang, Pod: p.Name, Kind: witness.Bound})
-		if held[gang]++; held[gang] == w.size {
-			if whole++; whole == w.fit {
-				close(b.whole)
+		for e := range watcher.ResultChan() {
+			p, ok := e.Object.(*corev1.Pod)
+			if !ok {
+				return fmt.Errorf("watching the pods: %w", apierrors.FromObject(e.Object))
+			}
+			version = p.ResourceVersion
+			if p.Spec.NodeName == "" || seen[p.Name] {
+				continue
+			}
+			seen[p.Name] = true
+			gang := gangOf(p)
+			b.events = append(b.events, witness.Event{At: time.Now(), Gang: gang, Pod: p.Name, Kind: witness.Bound})
+			if held[gang]++; held[gang] == w.size {
+				if whole++; whole == w.fit {
+					close(b.whole)
+				}
 			}
 		}
 	}
+	return nil
 }
 
 // stop ends the watch and returns what was seen. It may be called more than once.
 func (b *bindingWatch) stop() []witness.Event {
-	b.once.Do(b.watcher.Stop)
+	b.cancel()
 	<-b.broken
 	return b.events
 }
