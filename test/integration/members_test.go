@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	schedulingv1 "k8s.io/api/scheduling/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	gangs "github.com/muster-scheduling/muster/internal/gang"
 )
@@ -55,12 +53,12 @@ func TestElasticRoles(t *testing.T) {
 // that was quicker.
 func TestMixedPriority(t *testing.T) {
 	e := setUp(t, node("node", cpu(1)))
-	e.create(&schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "important"}, Value: 1000})
+	important := e.withPriority(1000)
 	e.gang("older", 3, cpu(1))
 	e.expectRefused("older")
 	e.create(podGroup("newer", 3))
 	pods := members("newer", 3, cpu(1))
-	pods[1].Spec.PriorityClassName = "important"
+	important(pods[1])
 	e.createPods(pods...)
 	e.expectRefused("newer")
 	e.createNodes(node("room", cpu(3)))

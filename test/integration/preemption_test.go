@@ -10,6 +10,7 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 )
@@ -24,7 +25,15 @@ func (e *env) withPriority(value int32) func(*corev1.Pod) {
 			e.Errorf("deleting priority class %s: %v", class.Name, err)
 		}
 	})
-	return func(p *corev1.Pod) { p.Spec.PriorityClassName = class.Name }
+	withClass := func(p *corev1.Pod) { p.Spec.PriorityClassName = class.Name }
+	// Admission reads classes from a cache of its own, which may not have this one yet.
+	e.eventually("pods of the priority class are admitted", func(ctx context.Context) (bool, string) {
+		probe := pod("probe", "", nil, withClass)
+		probe.Namespace = e.namespace
+		err := e.client.Create(ctx, probe, client.DryRunAll)
+		return err == nil, fmt.Sprint(err)
+	})
+	return withClass
 }
 
 // expectStable checks that nobody is bound or evicted any more: it looks again after a while that suffices for several
