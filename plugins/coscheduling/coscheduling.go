@@ -26,9 +26,6 @@ import (
 // Name is the plugin's name in a KubeSchedulerConfiguration.
 const Name = "Coscheduling"
 
-// planFell is why a member that was reserved is sent back.
-const planFell = "the gang's plan fell: another of its members cannot be placed"
-
 // permitTimeout bounds how long a reserved member waits for the others of its plan. Their cycles follow each other
 // without a pause, so it only ends a wait that something unforeseen has made endless.
 const permitTimeout = time.Minute
@@ -263,7 +260,7 @@ func (pl *Coscheduling) Permit(ctx context.Context, _ fwk.CycleState, pod *corev
 	case state.Wait:
 		return fwk.NewStatus(fwk.Wait), permitTimeout
 	case state.Refuse:
-		return fwk.NewStatus(fwk.Unschedulable, planFell), 0
+		return fwk.NewStatus(fwk.Unschedulable, state.PlanFell), 0
 	}
 	pl.gangs.Apply(ctx, effects)
 	return nil, 0

@@ -77,12 +77,14 @@ func (r *reporter) run(ctx context.Context, leading <-chan struct{}) {
 func (r *reporter) look(ctx context.Context, now time.Time) {
 	r.writes = 0
 	r.gangs.Sweep(now.Add(-permitTimeout))
+	effects := r.gangs.Retry()
 	r.handle.IterateOverWaitingPods(func(waiting fwk.WaitingPod) {
-		if _, isMember := state.GangOf(waiting.GetPod()); isMember && !r.gangs.WaitsInPermit(waiting.GetPod().UID) {
-			waiting.Reject(Name, planFell)
+		pod := waiting.GetPod()
+		if _, isMember := state.GangOf(pod); isMember && !r.gangs.WaitsInPermit(pod.UID) {
+			effects.Reject = append(effects.Reject, pod.UID)
 		}
 	})
-	r.gangs.Apply(ctx, r.gangs.Retry())
+	r.gangs.Apply(ctx, effects)
 	for _, key := range r.gangs.Changed() {
 		r.due[key] = struct{}{}
 	}

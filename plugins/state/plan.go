@@ -136,20 +136,18 @@ func (r *Registry) Commit(request Request, placements []Placement) (Effects, err
 		return effects, fmt.Errorf("committing the plan of gang %s: the gang changed meanwhile", request.Key)
 	}
 	p := &plan{node: make(map[types.UID]string, len(placements))}
-	covered := maps.Clone(e.count[held])
 	for i, placement := range placements {
 		m := e.members[placement.UID]
 		if m == nil || m.standing != ready {
 			continue
 		}
 		p.node[placement.UID] = placement.Node
-		covered[m.role]++
 		r.order.freeze(placement.UID, order{committing: true, sequence: i})
 		if placement.UID != e.leader {
 			effects.Activate = append(effects.Activate, m.pod)
 		}
 	}
-	if !e.spec.Need(covered).Met() {
+	if !e.covers(p) {
 		return Effects{}, fmt.Errorf("committing the plan of gang %s: members left meanwhile", request.Key)
 	}
 	e.plan, e.failure = p, Failure{}
@@ -278,13 +276,18 @@ func (e *entry) leavePlan(m *member, effects *Effects) {
 	if e.plan.open {
 		return
 	}
-	covered := maps.Clone(e.count[held])
-	for uid := range e.plan.node {
-		covered[e.members[uid].role]++
-	}
-	if !e.spec.Need(covered).Met() {
+	if !e.covers(e.plan) {
 		e.dropPlan(effects)
 	}
+}
+
+// covers reports whether the gang has its minimum once the rest of a plan is reserved.
+func (e *entry) covers(p *plan) bool {
+	covered := maps.Clone(e.count[held])
+	for uid := range p.node {
+		covered[e.members[uid].role]++
+	}
+	return e.spec.Need(covered).Met()
 }
 
 // dropPlan gives up the plan under way: whoever waits in Permit is sent back.

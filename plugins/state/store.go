@@ -24,6 +24,9 @@ import (
 // permitName is the plugin that makes pods wait in Permit.
 const permitName = "Coscheduling"
 
+// PlanFell is what a reserved member is told that is sent back.
+const PlanFell = "the gang's plan fell: another of its members cannot be placed"
+
 // Store is the registry of one scheduler together with the informers that feed it and the scheduler that acts on it.
 type Store struct {
 	*Registry
@@ -61,7 +64,7 @@ func (s *Store) Apply(ctx context.Context, effects Effects) {
 	}
 	for _, uid := range effects.Reject {
 		if waiting := s.handle.GetWaitingPod(uid); waiting != nil {
-			waiting.Reject(permitName, "the gang's plan fell: another of its members cannot be placed")
+			waiting.Reject(permitName, PlanFell)
 		}
 	}
 	if len(effects.Activate) > 0 {
