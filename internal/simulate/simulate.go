@@ -1,0 +1,73 @@
+// Package simulate lets a cluster and its workload run in virtual time, with the packages that the live scheduler decides
+// with: whose turn it is (dispatch, ledger), where a gang goes (gang), who has to leave (reclaim) and who may go ahead
+// (reservation). Equal inputs give equal results, on every machine.
+//
+// What a real cluster adds is left out: nodes differ only in what they offer (no labels, taints or topology), the members
+// of a gang are equal, binding takes no time, and nothing fails unless a step says so.
+package simulate
+
+import (
+	"time"
+
+	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/resource"
+)
+
+// GPU is the resource by which work is measured: lost GPU-seconds, classes of gang sizes.
+const GPU = "nvidia.com/gpu"
+
+// Pods is the resource of which every pod asks for one.
+const Pods = "pods"
+
+// Node is what one node offers.
+type Node struct {
+	Name        string
+	Allocatable resource.Amounts
+}
+
+// Gang is one job of the workload.
+type Gang struct {
+	// Name is unique among the gangs of a simulation.
+	Name  string
+	Queue string
+	// Priority counts inside the queue, the higher first.
+	Priority int32
+	Arrival  time.Time
+	// Pods is the number of members, at least 1; Min of them start together, at least 1 and at most Pods. The others come
+	// and go one by one.
+	Pods, Min int
+	// Request is what one member asks for, one of Pods included.
+	Request resource.Amounts
+	// Duration is how long the gang runs, from the moment when its minimum is bound; 0 is for ever. After an eviction, or
+	// when it loses a member of its minimum, it runs for the whole time again.
+	Duration time.Duration
+	// Expected is what the scheduler is told of the duration; 0 is nothing.
+	Expected time.Duration
+	// Firm gangs are never a victim and use only what is guaranteed to their queue (preemptible: "false").
+	Firm bool
+	// Bound are the nodes of members that run when the simulation begins, one entry for each; at least Min of them, or
+	// none. Started is since when.
+	Bound   []string
+	Started time.Time
+}
+
+// Options is the policy that is tried out, and the limits of the simulation itself.
+type Options struct {
+	// Reservations is how many gangs at the head of the line hold a reservation at a time.
+	Reservations int
+	// MaxRatio bounds what is evicted for a gang to so many times what it asks for; 0 is no bound.
+	MaxRatio float64
+	// HalfLife of past usage in the order of queues; 0 is none.
+	HalfLife time.Duration
+	// Grace is how long an evicted pod takes to leave its node.
+	Grace time.Duration
+	// Until ends the simulation; zero is when nothing can change any more.
+	Until time.Time
+}
+
+// Workload is all that a simulation starts from. Its gangs arrive in the order of their Arrival, then of the slice.
+type Workload struct {
+	Nodes  []Node
+	Queues []ledger.Queue
+	Gangs  []Gang
+}
