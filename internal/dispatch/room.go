@@ -1,0 +1,280 @@
+package dispatch
+
+import (
+	"math"
+	"time"
+
+	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/resource"
+)
+
+// room is what the nodes have, and which shapes of gangs found none.
+type room struct {
+	nodes  map[string]*node
+	judged map[roomKey]*judged
+}
+
+type node struct {
+	allocatable, used resource.Amounts
+	uses              map[string]Use
+	traits            string
+}
+
+// Use is a pod that takes room on a node.
+type Use struct {
+	Amount resource.Amounts
+	// Since is when it came; Runtime how long it is expected to stay, 0 where that is unknown.
+	Since   time.Time
+	Runtime time.Duration
+	// Leaving is set for a pod that is on its way out: it still takes its room.
+	Leaving bool
+}
+
+// Wake says what has to happen before gangs of a shape that found no room are worth another try.
+type Wake int
+
+const (
+	// WhenItFits: enough members fit by what they ask for. For gangs whose members share nothing but resources.
+	WhenItFits Wake = iota
+	// WhenRoomIsFreed: any pod leaves, since ports, volumes or anti-affinity may be what was in the way.
+	WhenRoomIsFreed
+	// WhenAnythingMoves: pods that arrive may let a member in as well, by affinity or by evening out a spread.
+	WhenAnythingMoves
+)
+
+// judgedAfresh is how long a verdict stands at most: a net below all that is not foreseen.
+const judgedAfresh = 5 * time.Minute
+
+// roomKey names what shares a verdict about room.
+type roomKey struct {
+	shape   string
+	runtime time.Duration
+	// holder is set for a gang for which room is kept: to it that room is free.
+	holder string
+}
+
+// judged is a shape that found no room.
+type judged struct {
+	verdict gang.Verdict
+	wake    Wake
+	usable  map[string]bool
+	members []Members
+	// slots is how many of each group of members a node can hold, total their sums.
+	slots map[string][]int64
+	total []int64
+	until time.Time
+}
+
+func newRoom() room {
+	return room{nodes: map[string]*node{}, judged: map[roomKey]*judged{}}
+}
+
+func (d *Dispatcher) roomKey(w *waiting) roomKey {
+	key := roomKey{shape: keyOf(w.Gang).shape, runtime: w.Runtime}
+	if d.holdOf(w.ID) >= 0 {
+		key.holder = w.ID
+	}
+	return key
+}
+
+// asleep reports whether another try of a gang would end as the last one of its shape did.
+func (d *Dispatcher) asleep(w *waiting, now time.Time) bool {
+	key := d.roomKey(w)
+	j := d.room.judged[key]
+	if j == nil {
+		return false
+	}
+	if !now.Before(j.until) {
+		delete(d.room.judged, key)
+		return false
+	}
+	return true
+}
+
+// judge remembers that a shape found no room.
+func (r *room) judge(key roomKey, g Gang, b Blocked, until time.Time) {
+	j := &judged{
+		verdict: b.Verdict, wake: b.Wake, usable: b.Usable, members: g.Members, until: until,
+		slots: map[string][]int64{}, total: make([]int64, len(g.Members)),
+	}
+	if j.wake == WhenItFits {
+		for name, n := range r.nodes {
+			j.count(name, n)
+		}
+	}
+	r.judged[key] = j
+}
+
+// count brings the slots of a node up to date and reports whether there are more than before.
+func (j *judged) count(name string, n *node) (more bool) {
+	if j.usable != nil && !j.usable[name] {
+		return false
+	}
+	slots := j.slots[name]
+	if slots == nil {
+		slots = make([]int64, len(j.members))
+		j.slots[name] = slots
+	}
+	for m, members := range j.members {
+		now := n.slots(members)
+		more = more || now > slots[m]
+		j.total[m] += now - slots[m]
+		slots[m] = now
+	}
+	return more
+}
+
+// enough reports whether every group of members fits by itself.
+func (j *judged) enough() bool {
+	for m, members := range j.members {
+		if j.total[m] < int64(members.Count) {
+			return false
+		}
+	}
+	return true
+}
+
+// slots is how many members fit on the node, at most as many as there are.
+func (n *node) slots(members Members) int64 {
+	slots := int64(members.Count)
+	for name, amount := range members.Amount {
+		if amount > 0 {
+			slots = min(slots, max(resource.Difference(n.allocatable[name], n.used[name]), 0)/amount)
+		}
+	}
+	return slots
+}
+
+// freed wakes the shapes that can use what came free on a node.
+func (r *room) freed(name string, n *node) {
+	for key, j := range r.judged {
+		switch {
+		case j.usable != nil && !j.usable[name]:
+		case j.wake != WhenItFits, j.count(name, n) && j.enough():
+			delete(r.judged, key)
+		}
+	}
+}
+
+// taken takes note that a pod arrived on a node.
+func (r *room) taken(name string, n *node) {
+	for key, j := range r.judged {
+		switch j.wake {
+		case WhenItFits:
+			j.count(name, n)
+		case WhenAnythingMoves:
+			delete(r.judged, key)
+		}
+	}
+}
+
+// SetNode takes note of a node: what it has in all, and, in any form that differs when they do, the labels, taints and
+// conditions that decide who may use it.
+func (d *Dispatcher) SetNode(name string, allocatable resource.Amounts, traits string) {
+	n := d.room.nodes[name]
+	if n == nil {
+		n = &node{used: resource.Amounts{}, uses: map[string]Use{}}
+		d.room.nodes[name] = n
+	} else if n.traits == traits && equal(n.allocatable, allocatable) && len(n.allocatable) == len(allocatable) {
+		return
+	}
+	n.allocatable, n.traits = allocatable.Clone(), traits
+	d.reopen()
+}
+
+// DeleteNode forgets a node. Room that was kept on it for a gang is kept no longer: the gang is judged afresh.
+func (d *Dispatcher) DeleteNode(name string) {
+	n := d.room.nodes[name]
+	if n == nil {
+		return
+	}
+	if len(n.uses) == 0 {
+		delete(d.room.nodes, name)
+	} else {
+		n.allocatable = resource.Amounts{}
+	}
+	for _, hold := range append(d.holds[:0:0], d.holds...) {
+		if _, held := hold.Amount[name]; held && d.making[hold.Gang] == nil {
+			d.dropHold(hold.Gang)
+		}
+	}
+	d.reopen()
+}
+
+// reopen drops all verdicts about room, after a change that may have made any of them wrong.
+func (d *Dispatcher) reopen() {
+	d.idle = false
+	clear(d.room.judged)
+	total := resource.Amounts{}
+	for _, n := range d.room.nodes {
+		total.Add(n.allocatable)
+	}
+	d.Ledger.SetCapacity(total)
+}
+
+// Reopen lets all gangs be tried again that wait for room in a way that arithmetic does not explain: a volume, a claim or
+// a class of devices changed.
+func (d *Dispatcher) Reopen() {
+	d.idle = false
+	for key, j := range d.room.judged {
+		if j.wake != WhenItFits {
+			delete(d.room.judged, key)
+		}
+	}
+}
+
+// Occupy takes note of a pod on a node, by an ID of the pod.
+func (d *Dispatcher) Occupy(name, pod string, use Use) {
+	n := d.room.nodes[name]
+	if n == nil {
+		n = &node{allocatable: resource.Amounts{}, used: resource.Amounts{}, uses: map[string]Use{}}
+		d.room.nodes[name] = n
+	}
+	old, known := n.uses[pod]
+	n.uses[pod] = use
+	if known && equal(old.Amount, use.Amount) {
+		return
+	}
+	n.used.Sub(old.Amount)
+	n.used.Add(use.Amount)
+	d.idle = false
+	d.room.taken(name, n)
+}
+
+// Vacate takes note that a pod has left a node.
+func (d *Dispatcher) Vacate(name, pod string) {
+	n := d.room.nodes[name]
+	if n == nil {
+		return
+	}
+	old, known := n.uses[pod]
+	if !known {
+		return
+	}
+	delete(n.uses, pod)
+	n.used.Sub(old.Amount)
+	if len(n.uses) == 0 && len(n.allocatable) == 0 {
+		delete(d.room.nodes, name)
+		return
+	}
+	d.idle = false
+	d.room.freed(name, n)
+}
+
+// Empty reports whether the members of a gang would fit, each group by itself, if nothing ran on any node: the cheap
+// half of whether waiting for room makes sense at all. usable are the nodes that accept them; nil stands for all.
+func (d *Dispatcher) Empty(g Gang, usable map[string]bool) bool {
+	for _, members := range g.Members {
+		var slots int64
+		for name, n := range d.room.nodes {
+			if usable == nil || usable[name] {
+				idle := node{allocatable: n.allocatable}
+				slots += min(idle.slots(members), math.MaxInt32)
+			}
+		}
+		if slots < int64(members.Count) {
+			return false
+		}
+	}
+	return true
+}
