@@ -10,6 +10,12 @@ import "embed"
 //go:embed crd/*_*.yaml
 var CRDs embed.FS
 
+// AdmissionPolicies holds the ValidatingAdmissionPolicies with their bindings,
+// several YAML documents per file in the folder admission.
+//
+//go:embed admission/*-*.yaml
+var AdmissionPolicies embed.FS
+
 // SchedulerConfig is the KubeSchedulerConfiguration that an installation starts
 // with, and that muster-scheduler runs where it is given no other.
 //

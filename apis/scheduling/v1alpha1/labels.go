@@ -1,0 +1,42 @@
+package v1alpha1
+
+// Names that pods, PodGroups and Namespaces carry.
+const (
+	// SchedulerName is the scheduler profile that pods name in spec.schedulerName to be placed by Muster.
+	SchedulerName = "muster"
+
+	// QueueLabel names the queue of a gang. It is read from the PodGroup, then the pod, then the Namespace; where all
+	// are silent the queue is DefaultQueue.
+	QueueLabel = "scheduling.muster.dev/queue"
+
+	// DefaultQueue is the queue of gangs that name none.
+	DefaultQueue = "default"
+
+	// RoleLabel names a pod's role within its gang. Pods without it fall back to ReplicaTypeLabel, then to
+	// JobRoleLabel, and have the empty role otherwise.
+	RoleLabel = "scheduling.muster.dev/role"
+
+	// ReplicaTypeLabel is the label with which Kubeflow's training jobs say a pod's replica type, in lower case.
+	ReplicaTypeLabel = "training.kubeflow.org/replica-type"
+
+	// JobRoleLabel is the label with which Kubeflow's MPI jobs say a pod's role (launcher or worker).
+	JobRoleLabel = "training.kubeflow.org/job-role"
+
+	// MinMembersAnnotation, on a PodGroup, holds the minimum of each role as a JSON object of role to count, for
+	// example {"ps":1,"worker":2}. spec.minMember stays the total: it may be larger than the sum, never smaller.
+	MinMembersAnnotation = "scheduling.muster.dev/min-members"
+
+	// ExpectedRuntimeAnnotation, on a PodGroup or a pod, says how long the gang is expected to run, as a Go duration.
+	ExpectedRuntimeAnnotation = "scheduling.muster.dev/expected-runtime"
+
+	// PreemptibleAnnotation, on a PodGroup or a pod, keeps the gang from ever being a victim when it is "false".
+	PreemptibleAnnotation = "scheduling.muster.dev/preemptible"
+
+	// CheckpointedAtAnnotation, on a PodGroup or a pod, says when the gang last saved its state, as RFC 3339. What it has
+	// run until then is not lost when it is evicted. The job writes it, or whoever watches its checkpoints.
+	CheckpointedAtAnnotation = "scheduling.muster.dev/checkpointed-at"
+
+	// PodGroupLabel is the label with which a pod points to its PodGroup, in the pod's namespace. It belongs to the
+	// scheduler-plugins project and is what training-operator, mpi-operator, Trainer and KubeRay already write.
+	PodGroupLabel = "scheduling.x-k8s.io/pod-group"
+)
