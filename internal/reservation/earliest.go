@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/gang"
-	"github.com/muster-scheduling/muster/internal/resource"
 )
 
 // Start says when and where a gang can start.
@@ -42,22 +41,64 @@ const searchShare = 8
 func Earliest(p Problem) (Start, error) {
 	t := newTimeline(p)
 	s := search{problem: p, timeline: t, planned: reduced(p.Gang)}
-	stretches := t.stretches()
-	for i, starts := range stretches {
-		if i >= maxStretches-1 && i < len(stretches)-1 {
-			continue
-		}
+	var runs []gang.Run
+	start, found, err := t.first(func(start int64, final bool) (bool, error) {
 		share := int64(searchShare)
-		if i == len(stretches)-1 {
+		if final {
 			share = 1
 		}
-		if outcome, err := s.plan(t.fill(starts[len(starts)-1]), share); err != nil {
-			return Start{}, err
-		} else if outcome.Result == gang.Placed {
-			return s.halve(starts, outcome)
+		outcome, err := s.plan(t.fill(start), share)
+		if outcome.Result == gang.Placed && err == nil {
+			runs = outcome.Runs
+			return true, nil
+		}
+		return false, err
+	})
+	if err != nil {
+		return Start{}, err
+	}
+	if !found {
+		return s.unknown()
+	}
+	return Start{Result: gang.Placed, Known: true, At: p.Now.Add(time.Duration(start)), Runs: needed(s.planned, runs)}, nil
+}
+
+// first finds the first start that fits, among those that Earliest speaks of. The last call that is true is for that
+// start; final is set for the latest start of all.
+func (t *timeline) first(fits func(start int64, final bool) (bool, error)) (int64, bool, error) {
+	stretches := t.stretches()
+	for i, starts := range stretches {
+		final := i == len(stretches)-1
+		if i >= maxStretches-1 && !final {
+			continue
+		}
+		ok, err := fits(starts[len(starts)-1], final)
+		if err != nil {
+			return 0, false, err
+		}
+		if ok {
+			return halve(starts, fits)
 		}
 	}
-	return s.unknown()
+	return 0, false, nil
+}
+
+// halve finds the first of ascending starts that fits, where the last does.
+func halve(starts []int64, fits func(int64, bool) (bool, error)) (int64, bool, error) {
+	low, high := -1, len(starts)-1
+	for high-low > 1 {
+		middle := (low + high) / 2
+		ok, err := fits(starts[middle], false)
+		if err != nil {
+			return 0, false, err
+		}
+		if ok {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return starts[high], true, nil
 }
 
 // stretches are the starts that are worth looking at, cut into stretches in which room only grows.
@@ -95,29 +136,6 @@ func (s *search) plan(room []gang.Node, share int64) (gang.Outcome, error) {
 	return outcome, nil
 }
 
-// halve finds the first of the starts at which the gang can be placed. It can be at the last, as outcome says.
-func (s *search) halve(starts []int64, outcome gang.Outcome) (Start, error) {
-	low, high := -1, len(starts)-1
-	for high-low > 1 {
-		middle := (low + high) / 2
-		o, err := s.plan(s.timeline.fill(starts[middle]), searchShare)
-		if err != nil {
-			return Start{}, err
-		}
-		if o.Result == gang.Placed {
-			high, outcome = middle, o
-		} else {
-			low = middle
-		}
-	}
-	return Start{
-		Result: gang.Placed,
-		Known:  true,
-		At:     s.problem.Now.Add(time.Duration(starts[high])),
-		Runs:   needed(s.planned, outcome.Runs),
-	}, nil
-}
-
 // reduced leaves out members that a plan of what is needed can not contain.
 func reduced(p gang.Problem) gang.Problem {
 	roles := 0
@@ -148,24 +166,4 @@ func needed(p gang.Problem, runs []gang.Run) []gang.Run {
 		total -= spare
 	}
 	return slices.DeleteFunc(kept, func(r gang.Run) bool { return r.Count == 0 })
-}
-
-// Hold is the hold that keeps a Start for a gang. It belongs to the same Problem.
-func (p Problem) Hold(name string, start Start) Hold {
-	hold := Hold{Gang: name, Made: p.Now, Start: start.At, Amount: map[string]resource.Amounts{}}
-	if start.Known && p.Runtime > 0 {
-		hold.End = start.At.Add(p.Runtime)
-	}
-	for _, run := range start.Runs {
-		node := p.Nodes[run.Node].Name
-		if hold.Amount[node] == nil {
-			hold.Amount[node] = resource.Amounts{}
-		}
-		for d, amount := range p.Gang.Classes[run.Class].Request {
-			if amount > 0 {
-				hold.Amount[node].Add(resource.Amounts{p.Table.Name(d): resource.Product(amount, int64(run.Count))})
-			}
-		}
-	}
-	return hold
 }

@@ -19,7 +19,7 @@ type timeline struct {
 	runtime int64
 
 	ends   []int64 // when room may grow: 0, and the known ends of uses and holds, ascending
-	breaks []int64 // where room may shrink as the start moves on: the starts of stretches in which it only grows; 0 first
+	breaks []int64 // where room may shrink as the start moves on: the first starts of stretches in which it only grows; 0 first
 
 	room []gang.Node // what fill writes to
 }
@@ -59,24 +59,19 @@ func newTimeline(p Problem) *timeline {
 	}
 	for _, hold := range p.Holds {
 		from, to := hold.interval(p.Now)
-		for name, amounts := range hold.Amount {
+		for name, held := range hold.Amount {
 			node, there := index[name]
 			if !there {
 				continue
 			}
-			amount := make(resource.Vector, t.dims)
-			for d := range amount {
-				amount[d] = max(0, amounts[p.Table.Name(d)])
-			}
-			t.held[node] = append(t.held[node], claim{from, to, amount})
-			ends[to], breaks[to] = true, true
+			t.held[node] = append(t.held[node], claim{from, to, amounts(p.Table, held)})
+			ends[to] = true
 			if after := resource.Difference(from, t.runtime); after >= 0 {
 				breaks[after+1] = true // The first start at which the gang would run into the hold.
 			}
 		}
 	}
 	delete(ends, forever)
-	delete(breaks, forever)
 	t.ends, t.breaks = slices.Sorted(maps.Keys(ends)), slices.Sorted(maps.Keys(breaks))
 	flat := make([]int64, t.dims*len(p.Nodes))
 	t.room = make([]gang.Node, len(p.Nodes))
@@ -140,3 +135,12 @@ func take(room resource.Vector, claims []claim, time int64) {
 
 // last is a time at which all has ended that will ever end.
 const last = math.MaxInt64 - 1
+
+// amounts is what a hold takes of a node.
+func amounts(table *resource.Table, held resource.Amounts) resource.Vector {
+	v := make(resource.Vector, table.Len())
+	for d := range v {
+		v[d] = max(0, held[table.Name(d)])
+	}
+	return v
+}
