@@ -1,0 +1,125 @@
+package reclaim
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/resource"
+)
+
+const gpu = "nvidia.com/gpu"
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// world is a cluster of nodes that have nothing but GPUs, to be filled by hand. Vectors are {gpu}.
+type world struct {
+	nodes []int64 // free GPUs
+	books *ledger.Ledger
+	units []Unit
+}
+
+// cluster makes n nodes of so many GPUs.
+func cluster(n int, gpus int64) *world {
+	w := &world{nodes: slices.Repeat([]int64{gpus}, n), books: ledger.New()}
+	w.books.SetCapacity(resource.Amounts{gpu: int64(n) * gpus})
+	return w
+}
+
+// queue adds a queue that lets go of what it uses above its guarantee.
+func (w *world) queue(name, parent string, guarantee int64) *world {
+	q := ledger.Queue{Name: name, Parent: parent, Weight: 1, Reclaimable: true}
+	if guarantee > 0 {
+		q.Guarantee = resource.Amounts{gpu: guarantee}
+	}
+	w.books.SetQueue(q)
+	return w
+}
+
+// job is a gang that runs: one pod on each of the given nodes.
+type job struct {
+	name, queue string
+	priority    int32
+	minimum     int
+	gpus        int64
+	at          []int32
+	lost        int64
+	fixed       bool // no victim
+	preempt     bool
+}
+
+func (w *world) run(j job) *world {
+	amount := resource.Amounts{gpu: j.gpus}
+	for _, node := range j.at {
+		w.nodes[node] -= j.gpus
+		w.books.Charge(j.queue, amount, false)
+	}
+	if j.fixed {
+		return w
+	}
+	unit := Unit{Gang: j.name, Queue: j.queue, Priority: j.priority, Preempt: j.preempt, Lost: j.lost, Started: epoch.Add(-time.Duration(j.lost) * time.Second)}
+	pod := func(node int32) Pod { return Pod{Node: node, Amount: resource.Vector{j.gpus}} }
+	for _, node := range j.at[j.minimum:] {
+		surplus := unit
+		surplus.Pods, surplus.Usage = []Pod{pod(node)}, amount
+		w.units = append(w.units, surplus)
+	}
+	unit.Rest, unit.Usage = true, amount.Times(int64(j.minimum))
+	for _, node := range j.at[:j.minimum] {
+		unit.Pods = append(unit.Pods, pod(node))
+	}
+	w.units = append(w.units, unit)
+	return w
+}
+
+// asks is the problem of a gang of equal members, all of which it needs.
+func (w *world) asks(queue string, members int, gpus int64) Problem {
+	p := Problem{Queue: queue, Asked: resource.Amounts{gpu: gpus}.Times(int64(members)), Units: w.units, Ledger: w.books}
+	class := gang.Class{Role: "worker", Count: members, Request: resource.Vector{gpus}}
+	for i, free := range w.nodes {
+		p.Gang.Nodes = append(p.Gang.Nodes, gang.Node{Free: resource.Vector{free}})
+		class.Nodes = append(class.Nodes, int32(i))
+	}
+	p.Gang.Classes = []gang.Class{class}
+	p.Gang.Need = gang.Need{Total: members}
+	return p
+}
+
+// victims names the gangs of the victims, sorted, with "+" for members beyond a minimum.
+func victims(p Problem, d Decision) []string {
+	var names []string
+	for _, v := range d.Victims {
+		name := p.Units[v].Gang
+		if !p.Units[v].Rest {
+			name += "+"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// full fills every node with gangs of one pod of one GPU in a queue, except for what is to stay free.
+func (w *world) full(queue string) *world {
+	for node := range w.nodes {
+		for i := 0; w.nodes[node] > 0; i++ {
+			w.run(job{name: fmt.Sprintf("%s-%d-%d", queue, node, i), queue: queue, minimum: 1, gpus: 1, at: []int32{int32(node)}, lost: int64(node*8 + i)})
+		}
+	}
+	return w
+}
+
+func BenchmarkWhole(b *testing.B) {
+	w := cluster(500, 8).queue("a", "", 4000).queue("b", "", 0).full("b")
+	p := w.asks("a", 250, 8)
+	b.ReportAllocs()
+	for b.Loop() {
+		d, err := Decide(p)
+		if err != nil || d.Result != gang.Placed || len(d.Victims) != 2000 {
+			b.Fatalf("%v with %d victims, error %v: %s", d.Result, len(d.Victims), err, d.Why)
+		}
+	}
+}
