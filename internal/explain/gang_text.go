@@ -8,10 +8,16 @@ import (
 // fewNodes is how many nodes are named where there are many.
 const fewNodes = 4
 
+// Title is what the gang is called: "PodGroup team-a/llm".
+func (g Gang) Title() string {
+	return fmt.Sprintf("%s %s/%s", kindName(g.Kind), g.Namespace, g.Name)
+}
+
 // Text says in a few lines why the gang waits, where it stands, when it will start and what would help; or that it runs.
-func (g Gang) Text(now time.Time, look Look) string {
+// The name is what to call it: its Title, or that of the job which it is made of.
+func (g Gang) Text(name string, now time.Time, look Look) string {
 	f := &facts{Look: look}
-	f.sentence(fmt.Sprintf("%s %s/%s %s.", kindName(g.Kind), g.Namespace, g.Name, g.state(now)))
+	f.sentence(fmt.Sprintf("%s %s.", name, g.state(now)))
 	if g.Message != "" {
 		f.paragraph(g.Message)
 	}

@@ -86,7 +86,7 @@ func TestGangText(t *testing.T) {
 		{"gang-making-room", room, fine},
 		{"gang-running", running, fine},
 	} {
-		t.Run(test.name, func(t *testing.T) { golden(t, test.name, test.gang.Text(noon, test.look)) })
+		t.Run(test.name, func(t *testing.T) { golden(t, test.name, test.gang.Text(test.gang.Title(), noon, test.look)) })
 	}
 }
 
