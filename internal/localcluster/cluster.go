@@ -75,7 +75,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	}
 	for _, step := range []func(context.Context) error{
 		c.startControlPlane,
-		c.installCRDs, // first of all: the garbage collector finds new kinds only every 30 s
+		c.install, // first of all: the garbage collector finds new kinds only every 30 s
 		c.startControllers,
 		c.startTogether,
 		c.waitControllers,
@@ -185,7 +185,10 @@ func (c *Cluster) writeKubeconfigs() error {
 	return nil
 }
 
-func (c *Cluster) installCRDs(ctx context.Context) error {
+func (c *Cluster) install(ctx context.Context) error {
+	if err := installPolicies(ctx, c.client); err != nil {
+		return err
+	}
 	return installCRDs(ctx, c.client)
 }
 

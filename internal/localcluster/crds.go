@@ -8,7 +8,6 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -29,7 +28,7 @@ func installCRDs(ctx context.Context, config *rest.Config) error {
 		return err
 	}
 	for _, crd := range crds {
-		if err := applyCRD(ctx, client, crd); err != nil {
+		if err := apply(ctx, client.ApiextensionsV1().CustomResourceDefinitions(), crd); err != nil {
 			return fmt.Errorf("install CRD %s: %w", crd.Name, err)
 		}
 	}
@@ -59,21 +58,6 @@ func readCRDs(files fs.FS) ([]*apiextensionsv1.CustomResourceDefinition, error) 
 		crds = append(crds, crd)
 	}
 	return crds, nil
-}
-
-func applyCRD(ctx context.Context, client apiextensions.Interface, crd *apiextensionsv1.CustomResourceDefinition) error {
-	definitions := client.ApiextensionsV1().CustomResourceDefinitions()
-	_, err := definitions.Create(ctx, crd, metav1.CreateOptions{})
-	if !apierrors.IsAlreadyExists(err) {
-		return err
-	}
-	existing, err := definitions.Get(ctx, crd.Name, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	crd.ResourceVersion = existing.ResourceVersion
-	_, err = definitions.Update(ctx, crd, metav1.UpdateOptions{})
-	return err
 }
 
 func waitEstablished(ctx context.Context, client apiextensions.Interface, name string) error {

@@ -22,7 +22,7 @@ const (
 )
 
 // QueueSpec says what the gangs of a queue, and of all queues below it, may use.
-// +kubebuilder:validation:XValidation:rule="!has(self.guarantee) || !has(self.limit) || self.guarantee.all(r, !(r in self.limit) || quantity(string(self.guarantee[r])).compareTo(quantity(string(self.limit[r]))) <= 0)",message="guarantee must not exceed limit for any resource that both name"
+// +kubebuilder:validation:XValidation:rule="!has(self.guarantee) || !has(self.limit) || self.guarantee.all(r, !(r in self.limit) || !(type(self.guarantee[r]) == int ? quantity('0').add(self.guarantee[r]) : quantity(self.guarantee[r])).isGreaterThan(type(self.limit[r]) == int ? quantity('0').add(self.limit[r]) : quantity(self.limit[r])))",message="guarantee must not exceed limit for any resource that both name"
 type QueueSpec struct {
 	// parent is the queue that this one is a part of; empty for a top queue. Only queues that are nobody's parent hold gangs.
 	// The guarantees of all parts together must stay within that of the parent.
@@ -41,14 +41,16 @@ type QueueSpec struct {
 
 	// guarantee is what the queue can have at any time: while others use it, it is taken back from them on demand. It speaks only
 	// of the resources that it names.
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(r, isQuantity(string(self[r])) && quantity(string(self[r])).sign() >= 0)",message="amounts must be quantities and not negative"
+	// +kubebuilder:validation:MaxProperties=12
+	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int || isQuantity(self[r]))",message="amounts must be quantities"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int ? self[r] >= 0 : !quantity(self[r]).isLessThan(quantity('0')))",message="amounts must not be negative"
 	// +optional
 	Guarantee map[corev1.ResourceName]resource.Quantity `json:"guarantee,omitempty"`
 
 	// limit is what the queue never exceeds, all queues below it included. A resource that is absent has no limit.
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(r, isQuantity(string(self[r])) && quantity(string(self[r])).sign() >= 0)",message="amounts must be quantities and not negative"
+	// +kubebuilder:validation:MaxProperties=12
+	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int || isQuantity(self[r]))",message="amounts must be quantities"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, type(self[r]) == int ? self[r] >= 0 : !quantity(self[r]).isLessThan(quantity('0')))",message="amounts must not be negative"
 	// +optional
 	Limit map[corev1.ResourceName]resource.Quantity `json:"limit,omitempty"`
 
@@ -85,7 +87,7 @@ type QueueSpec struct {
 // +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pendingGangs`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name may have 63 characters: gangs name their queue in a label"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name may have at most 63 characters: gangs name their queue in a label"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.parent) || self.spec.parent != self.metadata.name",message="spec.parent must not be the queue itself"
 type Queue struct {
 	metav1.TypeMeta `json:",inline"`

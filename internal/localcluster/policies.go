@@ -1,0 +1,99 @@
+package localcluster
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/muster-scheduling/muster/manifests"
+)
+
+// installPolicies creates every object of manifests.AdmissionPolicies, and brings
+// those up to date that an older start left in the data directory. The API server
+// enforces them some seconds later.
+func installPolicies(ctx context.Context, config *rest.Config) error {
+	client, err := admissionclient.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("install admission policies: %w", err)
+	}
+	objects, err := readPolicies(manifests.AdmissionPolicies)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		switch object := object.(type) {
+		case *admissionv1.ValidatingAdmissionPolicy:
+			err = apply(ctx, client.ValidatingAdmissionPolicies(), object)
+		case *admissionv1.ValidatingAdmissionPolicyBinding:
+			err = apply(ctx, client.ValidatingAdmissionPolicyBindings(), object)
+		default:
+			err = fmt.Errorf("%T is neither a policy nor a binding", object)
+		}
+		if err != nil {
+			return fmt.Errorf("install admission policies: %w", err)
+		}
+	}
+	return nil
+}
+
+func readPolicies(files fs.FS) ([]runtime.Object, error) {
+	paths, err := fs.Glob(files, "*/*.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("find admission policies: %w", err)
+	}
+	var objects []runtime.Object
+	for _, path := range paths {
+		data, err := fs.ReadFile(files, path)
+		if err != nil {
+			return nil, fmt.Errorf("read admission policies: %w", err)
+		}
+		documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+		for {
+			document, err := documents.Read()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read admission policies %s: %w", path, err)
+			}
+			object, _, err := clientscheme.Codecs.UniversalDeserializer().Decode(document, nil, nil)
+			if err != nil {
+				return nil, fmt.Errorf("read admission policies %s: %w", path, err)
+			}
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}
+
+// apply creates an object, or updates the one of its name.
+func apply[T metav1.Object](ctx context.Context, client interface {
+	Create(context.Context, T, metav1.CreateOptions) (T, error)
+	Get(context.Context, string, metav1.GetOptions) (T, error)
+	Update(context.Context, T, metav1.UpdateOptions) (T, error)
+}, object T) error {
+	_, err := client.Create(ctx, object, metav1.CreateOptions{})
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	existing, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	object.SetResourceVersion(existing.GetResourceVersion())
+	_, err = client.Update(ctx, object, metav1.UpdateOptions{})
+	return err
+}
