@@ -134,7 +134,7 @@ func checkUnknown(t *rapid.T, p Problem, start Start) {
 }
 
 // withoutLargest lets everything end that has an expected end, and on each node the largest n of the other uses that take
-// what the gang asks for.
+// what the gang asks for; the older of two equal ones.
 func withoutLargest(p Problem, n int) Problem {
 	p.Nodes = append([]Node{}, p.Nodes...)
 	for i, node := range p.Nodes {
@@ -142,7 +142,8 @@ func withoutLargest(p Problem, n int) Problem {
 		for range n {
 			largest, most := -1, 0.0
 			for j, use := range uses {
-				if share := oracleShare(p, node, use); use.Until.IsZero() && share > most {
+				share := oracleShare(p, node, use)
+				if older := largest >= 0 && use.Since.Before(uses[largest].Since); use.Until.IsZero() && (share > most || share == most && older) {
 					largest, most = j, share
 				}
 			}

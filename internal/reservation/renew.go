@@ -15,8 +15,8 @@ import (
 // Made afresh, a hold gives the gang its Earliest start without regard to those behind, which then have to move. A hold
 // that stands keeps its nodes and its Start, but for two cases:
 //
-//   - The gang can start earlier, or now, without delaying those behind. So where all estimates are right, no hold ever
-//     moves but forward.
+//   - The gang can start earlier, or now, without delaying those behind; or Start has passed and it can
+//     start now on its nodes. So where nothing runs longer than expected, no hold ever moves to a later time.
 //   - Start has passed, and the gang has waited since as long as it waited before, from Made on. Then something overruns:
 //     the hold is made afresh. Until then nobody else gets what it keeps, so that the gang starts when the last of those
 //     that overrun on its nodes has ended. Since each time takes at least twice as long as the one before, sooner or later
@@ -48,8 +48,13 @@ func Renew(p Problem, old Hold, behind []Hold) (Hold, Start, error) {
 	if start.Known && (old.Start.IsZero() || start.At.Before(old.Start) || !start.At.After(p.Now)) {
 		return p.Hold(old, start), start, nil
 	}
+	due := on.due(old)
+	if due.Known && !due.At.After(p.Now) && !old.Start.After(p.Now) { // Only those behind are in the way, and they are late too.
+		start, err := Earliest(p)
+		return p.Hold(old, start), start, err
+	}
 	old.End = p.end(old.Start)
-	return old, on.due(old), nil
+	return old, due, nil
 }
 
 // overran tells whether a gang has waited after its Start for as long as before, and a minute at least.
