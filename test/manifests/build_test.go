@@ -95,7 +95,8 @@ func TestEveryObjectIsOnceAndInItsNamespace(t *testing.T) {
 			if meta.GetName() != namespace {
 				t.Errorf("%s: the installation's only namespace is %s", id, namespace)
 			}
-		case "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition":
+		case "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
+			"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding":
 		case "RoleBinding":
 			// Who reads how the API server authenticates is bound beside that setting.
 			if meta.GetNamespace() != namespace && meta.GetNamespace() != metav1.NamespaceSystem {

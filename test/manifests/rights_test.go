@@ -73,14 +73,19 @@ func roles(objects []runtime.Object) map[string][]rbacv1.PolicyRule {
 func TestUsersMayWorkWithEveryKind(t *testing.T) {
 	objects := build(t)
 	edit := named[*rbacv1.ClusterRole](t, objects, "muster-edit")
+	queueEdit := named[*rbacv1.ClusterRole](t, objects, "muster-queue-edit")
 	view := named[*rbacv1.ClusterRole](t, objects, "muster-view")
 	for _, crd := range all[*apiextensionsv1.CustomResourceDefinition](objects) {
-		if crd.Spec.Scope != apiextensionsv1.NamespaceScoped {
-			continue
+		editor, name := edit, "muster-edit"
+		if crd.Spec.Scope == apiextensionsv1.ClusterScoped { // not for those who may edit a namespace
+			editor, name = queueEdit, "muster-queue-edit"
+			if grants(edit.Rules, crd, "create") {
+				t.Errorf("muster-edit lets its holders create %s, which are the cluster's", crd.Name)
+			}
 		}
 		for _, verb := range []string{"create", "update", "patch", "delete"} {
-			if !grants(edit.Rules, crd, verb) {
-				t.Errorf("muster-edit does not let its holders %s %s", verb, crd.Name)
+			if !grants(editor.Rules, crd, verb) {
+				t.Errorf("%s does not let its holders %s %s", name, verb, crd.Name)
 			}
 		}
 		for _, verb := range []string{"get", "list", "watch"} {
