@@ -69,6 +69,10 @@ type Eviction struct {
 	Whole bool
 	// Used is what they held, Asked what the other's minimum asks for.
 	Used, Asked resource.Amounts
+	// Served is when the other was bound; zero while it is not.
+	Served time.Time
 	// LostGPUSeconds is how many GPUs they held, times how long they had.
 	LostGPUSeconds int64
+
+	claim string
 }

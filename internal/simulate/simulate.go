@@ -9,6 +9,7 @@ package simulate
 import (
 	"time"
 
+	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
@@ -46,28 +47,43 @@ type Gang struct {
 	// Firm gangs are never a victim and use only what is guaranteed to their queue (preemptible: "false").
 	Firm bool
 	// Bound are the nodes of members that run when the simulation begins, one entry for each; at least Min of them, or
-	// none. Started is since when.
+	// none. Started is since when. Such a gang is there from the beginning; Arrival is only its age.
 	Bound   []string
 	Started time.Time
 }
 
 // Options is the policy that is tried out, and the limits of the simulation itself.
 type Options struct {
-	// Reservations is how many gangs at the head of the line hold a reservation at a time.
-	Reservations int
-	// MaxRatio bounds what is evicted for a gang to so many times what it asks for; 0 is no bound.
+	// Dispatch is how many gangs hold a reservation at a time, and what else the dispatcher lets one choose.
+	Dispatch dispatch.Options
+	// MaxRatio bounds what is evicted for a gang to so many times what it asks for, as reclaim.Problem says; 0 is no bound.
 	MaxRatio float64
 	// HalfLife of past usage in the order of queues; 0 is none.
 	HalfLife time.Duration
 	// Grace is how long an evicted pod takes to leave its node.
 	Grace time.Duration
-	// Until ends the simulation; zero is when nothing can change any more.
-	Until time.Time
+	// Audit checks after every moment what must always hold, and lets the simulation fail where it does not. It takes long.
+	Audit bool
 }
 
-// Workload is all that a simulation starts from. Its gangs arrive in the order of their Arrival, then of the slice.
+// Workload is all that a simulation starts from.
 type Workload struct {
+	// Start is when the simulation begins; zero is the first arrival.
+	Start  time.Time
 	Nodes  []Node
 	Queues []ledger.Queue
-	Gangs  []Gang
+	// Gangs arrive by their Arrival, those of one moment in the order of this slice.
+	Gangs []Gang
+	// Steps are what else happens, in the order of time.
+	Steps []Step
+}
+
+// Step is a change from outside. What it names is done in the order of the fields.
+type Step struct {
+	At           time.Time
+	SetQueues    []ledger.Queue // new ones, and old ones with all their fields
+	DeleteQueues []string
+	AddNodes     []Node
+	LoseNodes    []string // with all pods on them
+	Withdraw     []string // gangs that their users delete
 }
