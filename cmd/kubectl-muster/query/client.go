@@ -25,6 +25,7 @@ const largest = 64 << 20
 type Client struct {
 	http  *http.Client
 	base  string // https://host:port
+	name  string // where the scheduler is, in words
 	close func()
 }
 
@@ -64,7 +65,7 @@ func newClient(config *rest.Config, closing func()) (*Client, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error {
 		return errors.New("it redirects, which a scheduler never does")
 	}
-	return &Client{http: client, base: config.Host, close: closing}, nil
+	return &Client{http: client, base: config.Host, name: "at " + config.Host, close: closing}, nil
 }
 
 // Close lets go of the connection.
@@ -111,18 +112,18 @@ func (c *Client) ask(ctx context.Context, method, path string, body []byte, answ
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking the scheduler at %s: %w", c.base, err)
+		return fmt.Errorf("asking the scheduler %s: %w", c.name, err)
 	}
 	defer response.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(response.Body, largest))
 	if err != nil {
-		return fmt.Errorf("reading the answer of the scheduler at %s: %w", c.base, err)
+		return fmt.Errorf("reading the answer of the scheduler %s: %w", c.name, err)
 	}
 	if response.StatusCode != http.StatusOK {
 		return &Error{Status: response.StatusCode, Message: message(response, raw)}
 	}
 	if err := json.Unmarshal(raw, answer); err != nil {
-		return fmt.Errorf("reading the answer of the scheduler at %s: %w", c.base, err)
+		return fmt.Errorf("reading the answer of the scheduler %s: %w", c.name, err)
 	}
 	return nil
 }

@@ -2,16 +2,15 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/kube"
 )
@@ -35,8 +34,10 @@ func throughPod(ctx context.Context, config *rest.Config, pod *corev1.Pod) (*Cli
 	client, err := newClient(credentials(config, address, rest.TLSClientConfig{Insecure: true}), stop)
 	if err != nil {
 		stop()
+		return nil, err
 	}
-	return client, err
+	client.name = fmt.Sprintf("in pod %s/%s", pod.Namespace, pod.Name)
+	return client, nil
 }
 
 // securePort is the port called https of a container of the pod, else kube-scheduler's own.
@@ -51,7 +52,8 @@ func securePort(pod *corev1.Pod) int32 {
 	return 10259
 }
 
-// forward forwards a free port of this machine to a port of a pod of the installation, until stop is called.
+// forward forwards a free port of this machine to a port of a pod of the installation, until stop is called or the
+// context ends.
 func forward(ctx context.Context, config *rest.Config, pod string, remote int32) (local uint16, stop func(), err error) {
 	// The tunnel lives longer than a request may take.
 	config = rest.CopyConfig(config)
@@ -60,32 +62,32 @@ func forward(ctx context.Context, config *rest.Config, pod string, remote int32)
 	if err != nil {
 		return 0, nil, err
 	}
-	done, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", remote)},
-		done, ready, io.Discard, io.Discard)
+	ctx, cancel := context.WithCancel(ctx)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"},
+		[]string{fmt.Sprintf("0:%d", remote)}, ready, io.Discard, io.Discard)
 	if err != nil {
+		cancel()
 		return 0, nil, err
 	}
 	go func() { ended <- forwarder.ForwardPorts() }()
-	stop = func() {
-		close(done)
-		<-ended
-	}
 	select {
 	case <-ready:
-	case err := <-ended:
-		if err == nil {
-			err = errors.New("it ended at once")
-		}
-		return 0, nil, err
+	case err = <-ended:
 	case <-ctx.Done():
-		close(done)
-		return 0, nil, ctx.Err()
+		err = ctx.Err()
 	}
-	ports, err := forwarder.GetPorts()
+	var ports []portforward.ForwardedPort
+	if err == nil {
+		ports, err = forwarder.GetPorts()
+	}
 	if err != nil {
-		stop()
+		cancel()
 		return 0, nil, err
+	}
+	stop = func() {
+		cancel()
+		<-ended
 	}
 	return ports[0].Local, stop, nil
 }
@@ -101,12 +103,12 @@ func dialer(config *rest.Config, pod string) (httpstream.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	overSPDY := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
-	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(address, config)
+	overSPDY := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
+	overWebSocket, err := portforward.NewSPDYOverWebsocketDialerForStreaming(address, config)
 	if err != nil {
 		return nil, err
 	}
-	return portforward.NewFallbackDialer(overWebSocket, overSPDY, func(err error) bool {
+	return portforward.NewFallbackDialerForStreaming(overWebSocket, overSPDY, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }
