@@ -200,12 +200,15 @@ func TestNoHoldIsDelayed(t *testing.T) {
 func TestTheFirstInLineStarts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPlay(t, 1)
-		factors := []float64{1, 0.02, 0.5, 1.5, 4, 20}
-		factors = factors[:rapid.IntRange(1, len(factors)).Draw(t, "factors")]
+		factors := []float64{0.02, 1, 1.5, 4, 20}
+		if rapid.Bool().Draw(t, "all alike") {
+			factors = []float64{rapid.SampledFrom(factors).Draw(t, "everybody's factor")}
+		}
+		expected := rapid.IntRange(1, 10).Draw(t, "longest expected")
 		longest, id := 1, 0
 		arrive := func() {
 			for len(p.line) < 6 {
-				if j := p.drawJob(id, 10, factors...); p.fits(j) {
+				if j := p.drawJob(id, expected, factors...); p.fits(j) {
 					p.line = append(p.line, j)
 					longest = max(longest, j.runs, j.expected)
 					id++
@@ -216,7 +219,7 @@ func TestTheFirstInLineStarts(t *testing.T) {
 			arrive()
 			p.step()
 		}
-		big := p.drawJob(-1, 10, 1)
+		big := p.drawJob(-1, expected, 1)
 		big.gpus = min(big.gpus, slices.Max(p.nodes))
 		for big.count = 2; p.fits(big); big.count++ {
 		}
