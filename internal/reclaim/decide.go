@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
@@ -16,10 +15,15 @@ type decider struct {
 	dominant string // resource, see Problem.MaxRatio
 	sparing  bool   // what is evicted matters more than what that costs
 
-	eligible []int // units that may go as far as each alone is concerned
-	all      *scene
-	total    resource.Vector // room with all of them gone, over all nodes
-	steps    int             // taken of the budget
+	eligible []int           // units that may go as far as each alone is concerned
+	all      *scene          // with all of them gone
+	total    resource.Vector // room then, over all nodes
+	want     []int           // members to make room for, by class
+
+	layout []gang.Run // the plan that fits found last
+	steps  int        // taken of the budget
+	doubt  bool       // the planner left something open, so nothing is proved by it
+	over   string     // how the best victims exceed MaxRatio
 }
 
 func newDecider(p Problem) *decider {
@@ -29,156 +33,109 @@ func newDecider(p Problem) *decider {
 	return d
 }
 
-// dominantResource is the one that MaxRatio speaks of.
-func (d *decider) dominantResource() string {
-	best, bestGPU := "", false
-	for name, asked := range d.p.Asked {
-		if asked <= 0 {
-			continue
-		}
-		gpu := strings.Contains(name, "gpu") || strings.HasPrefix(name, "nvidia.com/")
-		switch {
-		case best == "" || gpu && !bestGPU:
-		case bestGPU && !gpu:
-			continue
-		default:
-			order := -perMember(asked, max(d.p.Capacity[name], 1), d.p.Asked[best], max(d.p.Capacity[best], 1))
-			if len(d.p.Capacity) == 0 {
-				order = 0
-			}
-			if cmp.Or(order, cmp.Compare(name, best)) > 0 {
-				continue
-			}
-		}
-		best, bestGPU = name, gpu
-	}
-	return best
-}
-
-// plan asks the planner how far the claimant comes with what is gone.
-func (d *decider) plan(s *scene) (gang.Outcome, error) {
-	d.steps += len(s.free) * len(s.allowed)
-	outcome, err := gang.Plan(s.room(), nil)
-	if err != nil {
-		return gang.Outcome{}, fmt.Errorf("planning the claimant in queue %s: %w", d.p.Queue, err)
-	}
-	d.steps += outcome.Steps / 16 // these are much smaller
-	return outcome, nil
-}
-
-// verify asks whether the gang fits with what is gone.
-func (d *decider) verify(s *scene) (bool, error) {
-	if d.p.Verify == nil {
-		return true, nil
-	}
-	d.steps += VerifySteps
-	gone := slices.Clone(s.taken)
-	slices.Sort(gone)
-	ok, err := d.p.Verify(gone)
-	if err != nil {
-		return false, fmt.Errorf("verifying that the claimant in queue %s fits with %d units gone: %w", d.p.Queue, len(gone), err)
-	}
-	return ok, nil
-}
+func (d *decider) spent() bool { return d.steps >= d.p.Budget }
 
 // decide goes through the steps that the comment of the package explains.
 func (d *decider) decide() (Decision, error) {
-	s := newScene(&d.p)
-	decision, done, err := d.asItIs(s)
-	if done || err != nil {
-		return decision, err
-	}
-	d.gather()
-	fits, decision, err := d.atMost()
-	if err != nil || decision.Why != "" {
-		return decision, err
-	}
-	want := d.minimum(fits)
-	over := ""
-	for _, d.sparing = range []bool{false, true} {
-		s := newScene(&d.p)
-		if _, ok := d.choose(s, want); !ok {
-			break
+	for _, step := range []func() (Decision, error){d.asItIs, d.atMost, d.bounded, d.greedy, d.withinRatio, d.verified} {
+		if decision, err := step(); err != nil || decision.Why != "" {
+			return decision, err
 		}
-		d.prune(s)
-		if why := d.tooMuch(s); why != "" {
-			over = why
-			continue
-		}
-		if ok, err := d.verify(s); err != nil {
-			return Decision{}, err
-		} else if ok {
-			return d.placed(s)
-		}
-		break
 	}
-	return Decision{Result: gang.BudgetSpent, Why: cmp.Or(over, "no victims were found")}, nil
+	return d.searched()
 }
 
-// asItIs answers for a gang that fits without any victim.
-func (d *decider) asItIs(s *scene) (Decision, bool, error) {
-	refusal := s.refusal()
-	if refusal != nil {
+// asItIs answers for a gang that fits without any victim, or never can.
+func (d *decider) asItIs() (Decision, error) {
+	s := newScene(&d.p)
+	if refusal := s.refusal(); refusal != nil {
 		if refusal.Never() {
-			return Decision{Result: gang.Impossible, Why: refusal.String()}, true, nil
+			return Decision{Result: gang.Impossible, Why: refusal.String()}, nil
 		}
-		return Decision{}, false, nil
+		return Decision{}, nil
 	}
 	outcome, err := d.plan(s)
 	if err != nil || outcome.Result != gang.Placed {
-		return Decision{}, false, err
+		return Decision{}, err
 	}
-	ok, err := d.verify(s)
-	if err != nil || !ok {
-		return Decision{}, false, err
+	if ok, err := d.verify(s); err != nil || !ok {
+		return Decision{}, err
 	}
-	return Decision{Result: gang.Placed, Runs: outcome.Runs, Why: "fits without evicting anything"}, true, nil
+	return Decision{Result: gang.Placed, Runs: outcome.Runs, Why: "fits without evicting anything"}, nil
 }
 
-// gather finds the units that may go as far as each alone is concerned, and the scene in which all of them are gone. More
-// than these never go: what is taken can bring a queue down to its guarantee, which only protects more, and lets the claimant
-// into its own, which is considered level by level.
-func (d *decider) gather() {
+// atMost answers if the claimant does not fit even with everything gone that may go.
+func (d *decider) atMost() (Decision, error) {
 	d.all = newScene(&d.p)
+	units := make([]int, len(d.p.Units))
+	for u := range units {
+		units[u] = u
+	}
+	d.takeAll(d.all, units, resource.Unlimited)
+	d.eligible = slices.Clone(d.all.taken)
+	if refusal := d.all.refusal(); refusal != nil {
+		return Decision{Result: gang.Impossible, Why: d.whyNoQuota(*refusal)}, nil
+	}
+	outcome, err := d.plan(d.all)
+	if err != nil {
+		return Decision{}, err
+	}
+	if outcome.Result != gang.Placed {
+		return Decision{Result: outcome.Result, Why: d.whyNoRoom(outcome)}, nil
+	}
+	d.total = d.all.sum()
+	d.minimum(outcome)
+	return Decision{}, nil
+}
+
+// takeAll takes all of the given units that may go now, as far as each alone is concerned, and that use no more than limit of
+// the dominant resource. More than these can never go: what is taken brings queues closer to their guarantees, which only
+// protects more, and gives the claimant room in its own, which is why the units go level by level.
+func (d *decider) takeAll(s *scene, units []int, limit int64) {
+	d.steps += len(units)
 	may := make([]bool, len(d.p.Units))
-	for _, level := range slices.Compact(slices.Sorted(slices.Values(d.all.level))) {
-		for u := range may {
-			may[u] = may[u] || d.all.level[u] == level && d.all.mayTake(u)
+	levels := make([]int, len(units))
+	for i, u := range units {
+		levels[i] = s.level[u]
+	}
+	slices.Sort(levels)
+	for _, level := range slices.Compact(levels) {
+		for _, u := range units {
+			if s.level[u] == level && !s.gone[u] && s.mayTake(u) {
+				may[u] = true
+			}
 		}
-		for u := range may {
-			if may[u] && d.all.level[u] == level && d.whole(u, may) {
-				d.all.take(u)
+		for _, u := range units {
+			if s.level[u] == level && may[u] && d.wholeUse(s, u, may) <= limit {
+				s.take(u)
 			}
 		}
 	}
-	d.eligible = slices.Clone(d.all.taken)
 }
 
-// whole reports whether all may go that has to go with a unit.
-func (d *decider) whole(u int, may []bool) bool {
-	if !d.p.Units[u].Rest {
-		return true
+// wholeUse is what goes of the dominant resource when a unit goes with all that has to go with it; Unlimited if not all of
+// that may go.
+func (d *decider) wholeUse(s *scene, u int, may []bool) int64 {
+	unit := &d.p.Units[u]
+	use := unit.Usage[d.dominant]
+	if !unit.Rest {
+		return use
 	}
-	return !slices.ContainsFunc(d.all.gangs[d.p.Units[u].Gang].surplus, func(v int) bool { return !may[v] })
-}
-
-// atMost looks at the room with everything gone that may go. It answers if the claimant does not fit even then.
-func (d *decider) atMost() (gang.Outcome, Decision, error) {
-	if refusal := d.all.refusal(); refusal != nil {
-		return gang.Outcome{}, Decision{Result: gang.Impossible, Why: d.whyNoQuota(*refusal)}, nil
+	for _, v := range s.gangs[unit.Gang].surplus {
+		if may[v] {
+			use = resource.Sum(use, d.p.Units[v].Usage[d.dominant])
+		} else if !s.gone[v] {
+			return resource.Unlimited
+		}
 	}
-	outcome, err := d.plan(d.all)
-	if err != nil || outcome.Result == gang.Placed {
-		return outcome, Decision{}, err
-	}
-	return outcome, Decision{Result: outcome.Result, Why: d.whyNoRoom(outcome)}, nil
+	return use
 }
 
 // minimum chooses how many members of each class to make room for: what the Need asks, the smallest members first, and no
 // more than fit together.
-func (d *decider) minimum(fits gang.Outcome) []int {
+func (d *decider) minimum(fits gang.Outcome) {
 	classes := d.p.Gang.Classes
-	want := make([]int, len(classes))
+	d.want = make([]int, len(classes))
 	order := make([]int, len(classes))
 	for c := range order {
 		order[c] = c
@@ -187,8 +144,8 @@ func (d *decider) minimum(fits gang.Outcome) []int {
 	left := d.p.Gang.Need.Total
 	add := func(limit int, ok func(c int) bool) {
 		for _, c := range order {
-			if n := min(limit, fits.Fit[c]-want[c]); n > 0 && ok(c) {
-				want[c] += n
+			if n := min(limit, fits.Fit[c]-d.want[c]); n > 0 && ok(c) {
+				d.want[c] += n
 				limit -= n
 				left -= n
 			}
@@ -198,14 +155,10 @@ func (d *decider) minimum(fits gang.Outcome) []int {
 		add(need, func(c int) bool { return classes[c].Role == role })
 	}
 	add(left, func(int) bool { return true })
-	return want
 }
 
 // size is how much of all that could be free one member of a class takes, in millionths, summed over the resources.
 func (d *decider) size(class int) int64 {
-	if d.total == nil {
-		d.total = d.all.sum()
-	}
 	size := int64(0)
 	for dim, amount := range d.p.Gang.Classes[class].Request {
 		size += share(amount, d.total[dim])
@@ -213,18 +166,44 @@ func (d *decider) size(class int) int64 {
 	return size
 }
 
-// placed is the answer once the victims are known.
-func (d *decider) placed(s *scene) (Decision, error) {
-	outcome, err := d.plan(s)
+// plan asks the planner how far the claimant comes with what is gone.
+func (d *decider) plan(s *scene) (gang.Outcome, error) {
+	return d.planFor(s, nil)
+}
+
+// planFor does so for no more than the wanted members of each class; nil means all.
+func (d *decider) planFor(s *scene, want []int) (gang.Outcome, error) {
+	problem := s.room()
+	if want != nil {
+		problem.Classes = slices.Clone(problem.Classes)
+		for c := range want {
+			problem.Classes[c].Count = want[c]
+		}
+	}
+	outcome, err := gang.Plan(problem, nil)
 	if err != nil {
-		return Decision{}, err
+		return gang.Outcome{}, fmt.Errorf("planning the claimant in queue %s: %w", d.p.Queue, err)
 	}
-	if outcome.Result != gang.Placed {
-		return Decision{Result: outcome.Result, Why: d.whyNoRoom(outcome)}, nil
+	d.steps += len(s.free)*len(s.allowed) + outcome.Steps/16 // the planner's steps are much smaller
+	d.doubt = d.doubt || outcome.Result == gang.BudgetSpent
+	return outcome, nil
+}
+
+// verify asks whether the gang fits with what is gone.
+func (d *decider) verify(s *scene) (bool, error) {
+	if d.p.Verify == nil {
+		return true, nil
 	}
-	decision := Decision{Result: gang.Placed, Victims: slices.Clone(s.taken), Runs: outcome.Runs, Evicted: d.evicted(s)}
-	slices.SortStableFunc(decision.Victims, func(a, b int) int { return cmp.Compare(s.level[a], s.level[b]) })
-	decision.Ratio = d.ratio(decision.Evicted)
-	decision.Why = d.whyVictims(s, decision)
-	return decision, nil
+	d.steps += VerifySteps
+	gone := []int{}
+	for u, is := range s.gone {
+		if is {
+			gone = append(gone, u)
+		}
+	}
+	ok, err := d.p.Verify(gone)
+	if err != nil {
+		return false, fmt.Errorf("verifying that the claimant in queue %s fits with %d units gone: %w", d.p.Queue, len(gone), err)
+	}
+	return ok, nil
 }

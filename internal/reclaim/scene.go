@@ -148,9 +148,25 @@ func (s *scene) recount(node int32) {
 
 // take evicts a unit.
 func (s *scene) take(u int) {
+	s.taken = append(s.taken, u)
+	s.remove(u)
+}
+
+// putBack takes back the eviction of a unit, which need not be the last one.
+func (s *scene) putBack(u int) {
+	for i := len(s.taken) - 1; i >= 0; i-- {
+		if s.taken[i] == u {
+			s.taken = slices.Delete(s.taken, i, i+1)
+			break
+		}
+	}
+	s.restore(u)
+}
+
+// remove and restore are take and putBack without the order in taken.
+func (s *scene) remove(u int) {
 	unit := &s.p.Units[u]
 	s.gone[u] = true
-	s.taken = append(s.taken, u)
 	s.ledger.Release(unit.Queue, unit.Usage, false)
 	if !unit.Preempt {
 		s.levels[s.level[u]]++
@@ -161,16 +177,9 @@ func (s *scene) take(u int) {
 	}
 }
 
-// putBack takes back the eviction of a unit, which need not be the last one.
-func (s *scene) putBack(u int) {
+func (s *scene) restore(u int) {
 	unit := &s.p.Units[u]
 	s.gone[u] = false
-	for i := len(s.taken) - 1; i >= 0; i-- {
-		if s.taken[i] == u {
-			s.taken = slices.Delete(s.taken, i, i+1)
-			break
-		}
-	}
 	s.ledger.Charge(unit.Queue, unit.Usage, false)
 	if !unit.Preempt {
 		s.levels[s.level[u]]--

@@ -1,8 +1,9 @@
 package reclaim
 
 import (
+	"cmp"
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
 
 	"github.com/muster-scheduling/muster/internal/gang"
@@ -10,52 +11,147 @@ import (
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
-// evicted is what the units that are gone used.
-func (d *decider) evicted(s *scene) resource.Amounts {
-	evicted := resource.Amounts{}
-	for _, u := range s.taken {
-		evicted.Add(d.p.Units[u].Usage)
-	}
-	return evicted
-}
-
-// ratio is how many times what is asked is evicted of the dominant resource.
-func (d *decider) ratio(evicted resource.Amounts) float64 {
+// whyVictims sums up a decision to evict.
+func (d *decider) whyVictims(s *scene, decision Decision) string {
 	if d.dominant == "" {
-		return 0
+		return fmt.Sprintf("evicting from %s makes room", d.gangs(s.taken))
 	}
-	return float64(evicted[d.dominant]) / float64(d.p.Asked[d.dominant])
+	return fmt.Sprintf("evicting from %s makes room: %s %s for %s asked", d.gangs(s.taken),
+		d.format(decision.Evicted[d.dominant]), d.dominant, d.format(d.p.Asked[d.dominant]))
 }
 
-// most is how much may be evicted of the dominant resource.
-func (d *decider) most() int64 {
-	if d.p.MaxRatio <= 0 || d.dominant == "" {
-		return math.MaxInt64
-	}
-	most := d.p.MaxRatio * float64(d.p.Asked[d.dominant])
-	if most >= math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return int64(most)
+// whyTooMuch says how victims exceed MaxRatio.
+func (d *decider) whyTooMuch(evicted int64) string {
+	return fmt.Sprintf("would evict %s %s for %s asked: over the bound of %s", d.format(evicted), d.dominant,
+		d.format(d.p.Asked[d.dominant]), strconv.FormatFloat(d.p.MaxRatio, 'g', 4, 64))
 }
 
-// tooMuch says that what is gone is more than MaxRatio allows, or is empty.
-func (d *decider) tooMuch(s *scene) string {
-	evicted := d.evicted(s)[d.dominant]
-	if evicted <= d.most() {
-		return ""
+// whyRatio says that MaxRatio excludes all victims, where none are known.
+func (d *decider) whyRatio() string {
+	return fmt.Sprintf("would evict more than %s %s for %s asked: over the bound of %s", d.format(d.most()), d.dominant,
+		d.format(d.p.Asked[d.dominant]), strconv.FormatFloat(d.p.MaxRatio, 'g', 4, 64))
+}
+
+// whyNoQuota says that the quota would not do with everything gone that may go.
+func (d *decider) whyNoQuota(refusal ledger.Refusal) string {
+	if len(d.eligible) == 0 {
+		return refusal.String() + "; " + d.whyNothing()
 	}
-	return "would evict " + d.againstBound(evicted)
+	return fmt.Sprintf("evicting everything that may be evicted (%s) would leave %s", d.gangs(d.eligible), refusal)
 }
 
-func (d *decider) againstBound(evicted int64) string {
-	return fmt.Sprintf("%s %s for %s asked: over the bound of %s", ledger.Format(d.dominant, evicted), d.dominant,
-		ledger.Format(d.dominant, d.p.Asked[d.dominant]), strconv.FormatFloat(d.p.MaxRatio, 'g', 4, 64))
+// whyNoRoom says how far the claimant comes with everything gone that may go.
+func (d *decider) whyNoRoom(outcome gang.Outcome) string {
+	switch {
+	case len(d.eligible) == 0:
+		return d.whyNothing()
+	case outcome.Result == gang.BudgetSpent:
+		return fmt.Sprintf("evicting everything that may be evicted (%s) may make room for %s, or not: the planner's budget was spent",
+			d.gangs(d.eligible), d.members())
+	}
+	return fmt.Sprintf("evicting everything that may be evicted (%s) would make room for %d of %s", d.gangs(d.eligible), d.fit(outcome), d.members())
 }
 
-// gangs is how many gangs have units among those given.
+// whyGuarantees says how far the claimant comes when queues are brought down to their guarantees.
+func (d *decider) whyGuarantees() (string, error) {
+	s := newScene(&d.p)
+	d.choose(s, d.want)
+	outcome, err := d.plan(s)
+	return fmt.Sprintf("evicting no more than queues use above their guarantees would make room for %d of %s", d.fit(outcome), d.members()), err
+}
+
+// whyVerify says that more than resources is missing.
+func (d *decider) whyVerify() string {
+	return fmt.Sprintf("evicting everything that may be evicted (%s) would free enough resources, but %s would not be allowed on these nodes together",
+		d.gangs(d.eligible), d.members())
+}
+
+// whySearched says how the search ended.
+func (d *decider) whySearched(result gang.Result) (string, error) {
+	switch {
+	case result != gang.Impossible && d.over != "":
+		return d.over + "; whether fewer would do was not found out within the budget", nil
+	case result != gang.Impossible:
+		return fmt.Sprintf("no victims were found among %s within the budget of %d steps: there may be some", d.gangs(d.eligible), d.p.Budget), nil
+	case d.over != "":
+		return d.over, nil
+	case d.p.Verify != nil:
+		return "nothing that may be evicted together makes room where " + d.members() + " would be allowed", nil
+	}
+	return d.whyGuarantees()
+}
+
+// whyNothing says why no unit may be evicted.
+func (d *decider) whyNothing() string {
+	if len(d.p.Units) == 0 {
+		return "nothing runs that may be evicted"
+	}
+	var holders []string // queues that keep what they have though the claimant is entitled
+	barred := ""
+	for u := range d.p.Units {
+		unit := &d.p.Units[u]
+		switch level := d.all.level[u]; {
+		case unit.Preempt || level == 0:
+		case d.p.Ledger.Entitled(d.p.Queue, unit.Queue, d.p.Asked):
+			holders = append(holders, unit.Queue)
+		case barred == "":
+			barred = d.whyNotEntitled(d.all.chain[level-1])
+		}
+	}
+	slices.Sort(holders)
+	holders = slices.Compact(holders)
+	switch {
+	case len(holders) == 1:
+		return d.whyHeld(holders[0])
+	case len(holders) > 1:
+		return fmt.Sprintf("none of %d queues lets go of anything: they are not reclaimable, or use no more than their guarantees", len(holders))
+	}
+	return cmp.Or(barred, "nothing that runs may be evicted for it")
+}
+
+// whyHeld says why a queue lets go of nothing.
+func (d *decider) whyHeld(queue string) string {
+	for _, name := range d.branch(queue) {
+		q, exists := d.p.Ledger.Queue(name)
+		if exists && !q.Reclaimable {
+			return fmt.Sprintf("queue %s is not reclaimable", name)
+		}
+		usage := d.p.Ledger.Usage(name)
+		for _, res := range sortedNames(q.Guarantee) {
+			if d.p.Asked[res] > 0 && usage[res] > 0 && usage[res] <= q.Guarantee[res] {
+				return fmt.Sprintf("queue %s uses no more than its guarantee: %s of %s %s", name,
+					ledger.Format(res, usage[res]), ledger.Format(res, q.Guarantee[res]), res)
+			}
+		}
+	}
+	return fmt.Sprintf("queue %s uses nothing of what is asked for that it could let go of", queue)
+}
+
+// whyNotEntitled says how the guarantee of a queue in the claimant's chain does not cover what is asked.
+func (d *decider) whyNotEntitled(queue string) string {
+	q, _ := d.p.Ledger.Queue(queue)
+	usage := d.p.Ledger.Usage(queue)
+	for _, name := range sortedNames(q.Guarantee) {
+		if asked := d.p.Asked[name]; asked > 0 && resource.Sum(usage[name], asked) > q.Guarantee[name] {
+			return fmt.Sprintf("queue %s would exceed its guarantee: %s of %s %s in use, %s more asked", queue,
+				ledger.Format(name, usage[name]), ledger.Format(name, q.Guarantee[name]), name, ledger.Format(name, asked))
+		}
+	}
+	return fmt.Sprintf("queue %s has no guarantee of anything that is asked for", queue)
+}
+
+func (d *decider) format(amount int64) string { return ledger.Format(d.dominant, amount) }
+
+func (d *decider) members() string { return count(d.p.Gang.Need.Total, "member") }
+
+// fit is how many of the members that are needed an outcome has room for.
+func (d *decider) fit(outcome gang.Outcome) int {
+	return min(outcome.Total(), d.p.Gang.Need.Total)
+}
+
+// gangs counts the gangs that the units belong to.
 func (d *decider) gangs(units []int) string {
-	names := map[string]struct{}{}
+	names := make(map[string]struct{}, len(units))
 	for _, u := range units {
 		names[d.p.Units[u].Gang] = struct{}{}
 	}
@@ -67,75 +163,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return strconv.Itoa(n) + " " + what + "s"
-}
-
-// whyNoQuota says that the quota would not do with everything gone that may go.
-func (d *decider) whyNoQuota(refusal ledger.Refusal) string {
-	if len(d.eligible) == 0 {
-		return d.whyNothing() + "; " + refusal.String()
-	}
-	return fmt.Sprintf("evicting everything that may be evicted (%s) would leave %s", d.gangs(d.eligible), refusal)
-}
-
-// whyNoRoom says how far the claimant comes with everything gone that may go.
-func (d *decider) whyNoRoom(outcome gang.Outcome) string {
-	if len(d.eligible) == 0 {
-		return d.whyNothing()
-	}
-	fit, members := min(outcome.Total(), d.p.Gang.Need.Total), count(d.p.Gang.Need.Total, "member")
-	if outcome.Result == gang.BudgetSpent {
-		return fmt.Sprintf("whether all of %s fit when everything is evicted that may be (%s) was not found out", members, d.gangs(d.eligible))
-	}
-	return fmt.Sprintf("evicting everything that may be evicted (%s) would make room for %d of %s", d.gangs(d.eligible), fit, members)
-}
-
-// whyNothing says why no unit may be evicted.
-func (d *decider) whyNothing() string {
-	if len(d.p.Units) == 0 {
-		return "nothing runs that may be evicted"
-	}
-	for u := range d.p.Units {
-		unit := &d.p.Units[u]
-		if unit.Preempt || d.p.Ledger.Entitled(d.p.Queue, unit.Queue, d.p.Asked) {
-			continue
-		}
-		level := d.all.level[u]
-		if level == 0 {
-			continue
-		}
-		if why := d.whyNotEntitled(d.all.chain[level-1]); why != "" {
-			return why
-		}
-	}
-	return "no queue uses more than its guarantee of what is asked for, or lets go of it"
-}
-
-// whyNotEntitled says how the guarantee of a queue in the claimant's chain does not cover what is asked.
-func (d *decider) whyNotEntitled(queue string) string {
-	q, _ := d.p.Ledger.Queue(queue)
-	usage := d.p.Ledger.Usage(queue)
-	named := false
-	for _, name := range sortedNames(d.p.Asked) {
-		guarantee, ok := q.Guarantee[name]
-		if asked := d.p.Asked[name]; ok && asked > 0 {
-			named = true
-			if resource.Sum(usage[name], asked) > guarantee {
-				return fmt.Sprintf("queue %s would exceed its guarantee: %s of %s %s in use, %s more asked", queue,
-					ledger.Format(name, usage[name]), ledger.Format(name, guarantee), name, ledger.Format(name, asked))
-			}
-		}
-	}
-	if !named {
-		return fmt.Sprintf("queue %s has no guarantee of anything that is asked for", queue)
-	}
-	return ""
-}
-
-// whyVictims sums up a decision to evict.
-func (d *decider) whyVictims(s *scene, decision Decision) string {
-	if d.dominant == "" {
-		return fmt.Sprintf("evicting from %s makes room", d.gangs(s.taken))
-	}
-	return fmt.Sprintf("evicting from %s makes room: %s %s for %s asked", d.gangs(s.taken),
-		ledger.Format(d.dominant, decision.Evicted[d.dominant]), d.dominant, ledger.Format(d.dominant, d.p.Asked[d.dominant]))
 }

@@ -1,0 +1,217 @@
+package reclaim
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+
+	"github.com/muster-scheduling/muster/internal/resource"
+)
+
+// Two bounds on one resource dimension, for one class of the claimant, prove most of what is impossible without any search.
+// Below: its members take at least so much from running pods, whichever nodes they go to. Above: the guarantees of the
+// victims' queues, or MaxRatio, let go of at most so much.
+
+// shortfall is what the members of a class would need of a dimension, and what can be had at most.
+type shortfall struct {
+	class, dim  int
+	least, most int64
+}
+
+// proof looks for a shortfall; nil if there is none. least is computed with limit of the dominant resource in force.
+func (d *decider) proof(limit int64) *shortfall {
+	s := newScene(&d.p)
+	for class := range d.p.Gang.Classes {
+		members := d.required(class)
+		if members == 0 {
+			continue
+		}
+		for dim, amount := range d.p.Gang.Classes[class].Request {
+			if amount <= 0 {
+				continue
+			}
+			least := d.least(s, class, dim, members)
+			if most := d.mostFreed(s, dim, limit); least > most {
+				return &shortfall{class: class, dim: dim, least: least, most: most}
+			}
+		}
+	}
+	return nil
+}
+
+// required is how many members of a class every plan has.
+func (d *decider) required(class int) int {
+	need, classes := d.p.Gang.Need, d.p.Gang.Classes
+	total, role := need.Total, need.Role[classes[class].Role]
+	for c := range classes {
+		if c == class {
+			continue
+		}
+		total -= classes[c].Count
+		if classes[c].Role == classes[class].Role {
+			role -= classes[c].Count
+		}
+	}
+	return max(total, role, 0)
+}
+
+// least is how much of a dimension has to be freed for members of a class, on the nodes where the least is missing. On one
+// node the first members may fit in what is free and each further one takes its whole request, so the smallest increments
+// over all nodes can be added up.
+func (d *decider) least(s *scene, class, dim, members int) int64 {
+	request := d.p.Gang.Classes[class].Request[dim]
+	var partial []int64
+	fullCost := 0
+	for node, slots := range d.all.slots[class] {
+		free := max(s.free[node][dim], 0)
+		whole := int(min(free/request, int64(slots)))
+		members -= whole
+		if whole < slots {
+			partial = append(partial, request-(free-int64(whole)*request))
+			fullCost += slots - whole - 1
+		}
+	}
+	slices.Sort(partial)
+	sum := int64(0)
+	for _, missing := range partial {
+		if members <= 0 {
+			break
+		}
+		sum = resource.Sum(sum, missing)
+		members--
+	}
+	return resource.Sum(sum, resource.Product(request, int64(max(min(members, fullCost), 0))))
+}
+
+// mostFreed is how much of a dimension units can free at most.
+func (d *decider) mostFreed(s *scene, dim int, limit int64) int64 {
+	byQueue := map[string][]int{}
+	sum := int64(0)
+	for _, u := range d.eligible {
+		if unit := &d.p.Units[u]; unit.Preempt {
+			sum = resource.Sum(sum, d.frees(s, u, dim))
+		} else {
+			byQueue[unit.Queue] = append(byQueue[unit.Queue], u)
+		}
+	}
+	below := map[string][]int{} // by queue on the way from a victim's to the claimant's side: all units below
+	parent := map[string]string{}
+	var order []string // queues, those further down first
+	depth := map[string]int{}
+	for queue, units := range byQueue {
+		path := d.branch(queue)
+		if len(path) == 0 {
+			for _, u := range units {
+				sum = resource.Sum(sum, d.frees(s, u, dim))
+			}
+			continue
+		}
+		for i, q := range path {
+			if _, known := depth[q]; !known {
+				order = append(order, q)
+				depth[q] = len(path) - i
+				if i+1 < len(path) {
+					parent[q] = path[i+1]
+				}
+			}
+			below[q] = append(below[q], units...)
+		}
+	}
+	slices.SortFunc(order, func(a, b string) int { return cmp.Compare(depth[b], depth[a]) })
+	freed := map[string]int64{}
+	for _, queue := range order {
+		own := freed[queue] // of the queues below it
+		for _, u := range byQueue[queue] {
+			own = resource.Sum(own, d.frees(s, u, dim))
+		}
+		own = min(own, d.capped(s, queue, below[queue], dim))
+		if up, ok := parent[queue]; ok {
+			freed[up] = resource.Sum(freed[up], own)
+		} else {
+			sum = resource.Sum(sum, own)
+		}
+	}
+	return min(sum, d.pack(s, d.eligible, d.dominant, limit, dim))
+}
+
+// branch lists the queues whose guarantees protect units of a queue, itself first. There are none if it is above the
+// claimant's.
+func (d *decider) branch(queue string) []string {
+	chain := d.p.Ledger.Chain(queue)
+	if i := slices.IndexFunc(chain, func(q string) bool { return slices.Contains(d.all.chain, q) }); i >= 0 {
+		return chain[:i]
+	}
+	return chain
+}
+
+// capped is how much of a dimension one queue lets go of. Of the units that use what it guarantees, all but the last to go
+// fit into what it uses above its guarantee, in at least one of the resources that the claimant asks for.
+func (d *decider) capped(s *scene, queue string, units []int, dim int) int64 {
+	q, _ := d.p.Ledger.Queue(queue)
+	usage := d.p.Ledger.Usage(queue)
+	var bound []int
+	free := int64(0)
+	for _, u := range units {
+		guaranteed := false
+		for name := range q.Guarantee {
+			guaranteed = guaranteed || d.p.Units[u].Usage[name] > 0
+		}
+		if guaranteed {
+			bound = append(bound, u)
+		} else {
+			free = resource.Sum(free, d.frees(s, u, dim))
+		}
+	}
+	best := int64(0)
+	for _, name := range sortedNames(q.Guarantee) {
+		over := resource.Difference(usage[name], max(q.Guarantee[name], 0))
+		if over <= 0 || d.p.Asked[name] <= 0 {
+			continue
+		}
+		largest := int64(0)
+		for _, u := range bound {
+			largest = max(largest, d.p.Units[u].Usage[name])
+		}
+		best = max(best, d.pack(s, bound, name, resource.Sum(over-1, largest), dim))
+	}
+	return resource.Sum(free, best)
+}
+
+// pack is how much of a dimension units free at most whose use of a resource stays within a limit, if they could be
+// evicted in parts.
+func (d *decider) pack(s *scene, units []int, name string, limit int64, dim int) int64 {
+	type item struct{ use, frees int64 }
+	var items []item
+	freed, used := int64(0), int64(0)
+	for _, u := range units {
+		it := item{use: max(d.p.Units[u].Usage[name], 0), frees: d.frees(s, u, dim)}
+		freed, used = resource.Sum(freed, it.frees), resource.Sum(used, it.use)
+		items = append(items, it)
+	}
+	if used <= limit {
+		return freed
+	}
+	slices.SortFunc(items, func(a, b item) int {
+		return cmp.Or(compareBool(a.use > 0, b.use > 0), perMember(b.frees, b.use, a.frees, a.use))
+	})
+	freed = 0
+	for _, it := range items {
+		if it.use > limit {
+			high, low := bits.Mul64(uint64(it.frees), uint64(limit))
+			part, rest := bits.Div64(high, low, uint64(it.use))
+			return resource.Sum(freed, int64(part)+int64(min(rest, 1)))
+		}
+		freed = resource.Sum(freed, it.frees)
+		limit -= it.use
+	}
+	return freed
+}
+
+// frees is how much of a dimension a unit frees on the claimant's nodes.
+func (d *decider) frees(s *scene, u, dim int) int64 {
+	sum := int64(0)
+	for _, part := range s.parts[u] {
+		sum = resource.Sum(sum, max(part.Amount[dim], 0))
+	}
+	return sum
+}
