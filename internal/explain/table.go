@@ -13,13 +13,13 @@ func table(rows [][]string, indent string) string {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	var out strings.Builder
+	var out, line strings.Builder
 	for _, row := range rows {
-		line := indent
+		line.Reset()
 		for i, cell := range row {
-			line += pad(cell, widths[i]+2)
+			line.WriteString(pad(cell, widths[i]+2))
 		}
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
+		out.WriteString(indent + strings.TrimRight(line.String(), " ") + "\n")
 	}
 	return out.String()
 }
