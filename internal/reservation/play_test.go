@@ -199,7 +199,7 @@ func TestNoHoldIsDelayed(t *testing.T) {
 // only depends on how long jobs run and are expected to.
 func TestTheFirstInLineStarts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := newPlay(t, 1)
+		p := newPlay(t, rapid.IntRange(1, 3).Draw(t, "K"))
 		factors := []float64{0.02, 1, 1.5, 4, 20}
 		if rapid.Bool().Draw(t, "all alike") {
 			factors = []float64{rapid.SampledFrom(factors).Draw(t, "everybody's factor")}

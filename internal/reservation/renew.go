@@ -8,27 +8,32 @@ import (
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
-// Renew makes the hold of a waiting gang, or says what becomes of the one that it has. Call it for the gangs that get holds
-// in the order of the line, at every decision. p.Holds are those of gangs that are ahead, as renewed before, and freed
-// capacity; behind are those of gangs that come after this one. The first time, old has the gang's name only.
+// Renew makes the hold of a waiting gang, or says what becomes of the one that it has. Call it for the gangs that get holds,
+// in the order in which they got them or of the line, at every decision. p.Holds are those of gangs that are ahead, as
+// renewed before, and freed capacity; behind are those of gangs that come after this one. The first time, old has the
+// gang's name only.
 //
 // Made afresh, a hold gives the gang its Earliest start without regard to those behind, which then have to move. A hold
 // that stands keeps its nodes and its Start, but for two cases:
 //
-//   - The gang can start earlier, or now, without delaying those behind; or Start has passed and it can
-//     start now on its nodes. So where nothing runs longer than expected, no hold ever moves to a later time.
-//   - Start has passed, and the gang has waited since as long as it waited before, from Made on. Then something overruns:
-//     the hold is made afresh. Until then nobody else gets what it keeps, so that the gang starts when the last of those
-//     that overrun on its nodes has ended. Since each time takes at least twice as long as the one before, sooner or later
-//     no run time is longer: the gang starts, however wrong estimates are. If no job runs longer than D or is expected to run longer
+//   - The gang can start earlier, or now, without delaying those behind; or Start has passed and it can start now on its
+//     nodes. So where nothing runs longer than expected, no hold ever moves to a later time.
+//   - Start has passed, and the gang has waited since as long as it waited before, from Made on. Then something overruns,
+//     and the hold is made afresh. Until then nobody else gets what it keeps, so the gang starts when the last of those
+//     that overrun on its nodes has ended. Each time takes at least twice as long as the one before, so that sooner or
+//     later no run time is longer, however wrong estimates are: if no job runs longer than D or is expected to run longer
 //     than E, the first in line starts within about 4·max(D, E).
+//
+// That bound needs the order: if each of several gangs counts the others as ahead, those that overrun give way to each
+// other and may do so for ever.
 //
 // A hold stands if its nodes still have its amounts, once everything that has an expected end is gone, and the gang can
 // still be placed there. One without Start stands while its nodes have its amounts with nothing running there.
 //
-// The Start that is returned is a forecast to be shown: when the gang will start on the nodes of its hold as it looks now.
-// It may be later than Hold.Start, and moves with jobs that overrun. Where its Result is not Placed there is no hold, and
-// the hold that is returned is empty but for its Gang and Made. The error is the planner's.
+// The Start that is returned is a forecast: when the gang will start on the nodes of its hold as it looks now, which is also
+// when to look again if nothing happens before. It may be later than Hold.Start, never earlier, and moves with jobs that
+// overrun. Where it is now, its Runs say where; a hold that is kept comes without Runs. Where Result is not Placed, or the
+// gang waits behind endless holds, the hold that is returned keeps nothing. The error is the planner's.
 func Renew(p Problem, old Hold, behind []Hold) (Hold, Start, error) {
 	on := p.on(old)
 	stands, err := on.stands(old)
@@ -52,6 +57,9 @@ func Renew(p Problem, old Hold, behind []Hold) (Hold, Start, error) {
 	if due.Known && !due.At.After(p.Now) && !old.Start.After(p.Now) { // Only those behind are in the way, and they are late too.
 		start, err := Earliest(p)
 		return p.Hold(old, start), start, err
+	}
+	if due.Known && due.At.Before(old.Start) {
+		due.At = old.Start // Before, it would delay those behind.
 	}
 	old.End = p.end(old.Start)
 	return old, due, nil

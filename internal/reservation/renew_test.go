@@ -47,6 +47,7 @@ func TestRenew(t *testing.T) {
 		"an earlier node":               {p: cluster(5, node("a", 8, until(10, 1)), node("c", 8, until(9, 1))), node: "c", start: 9, due: 9},
 		"an earlier node, held behind":  {p: cluster(5, node("a", 8, until(10, 1)), node("c", 8, until(9, 1))), behind: []Hold{keep(9, 19, 8, "c")}, node: "a", start: 10, due: 10},
 		"an early end":                  {p: cluster(5, node("a", 8), b), node: "a", start: 5, due: 5},
+		"an early end, held behind":     {p: cluster(5, node("a", 8), b), behind: []Hold{keep(7, 10, 8, "a")}, node: "a", start: 10, due: 10},
 		"an early end elsewhere":        {p: cluster(5, node("a", 8, until(10, 1)), node("b", 8)), node: "b", start: 5, due: 5},
 		"an overdue pod":                {p: cluster(12, node("a", 8, until(14, 1)), b), node: "a", start: 10, due: 14},
 		"a pod overdue for long":        {p: cluster(19, node("a", 8, until(28, 1)), b), node: "a", start: 10, due: 28},

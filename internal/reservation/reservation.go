@@ -107,8 +107,8 @@ type Problem struct {
 	// Table names the dimensions of all vectors in here. It has every resource that the gang asks for.
 	Table *resource.Table
 	// Gang is what to place. Its Classes and their Nodes speak of Nodes below; its own Nodes are not looked at. Where
-	// members are more than needed, only what is needed counts. Constraints between members are not known here: the
-	// answer for such a gang is a lower bound.
+	// members are more than needed, only what is needed counts. Constraints between members are not known here: such a gang
+	// may still be refused at the time that is the answer, and is then no case for a hold, which would help nobody.
 	Gang gang.Problem
 	// Nodes are the nodes of the cluster with what runs there.
 	Nodes []Node
