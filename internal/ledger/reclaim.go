@@ -28,7 +28,7 @@ func (l *Ledger) Takeable(claimant, victim string, asked, unit resource.Amounts)
 	}
 	branch := branchOf(v, c)
 	if branch == nil { // the victim's queue got queues of its own while the gang ran, the claimant's among them
-		return v.queue.Reclaimable && v.exists
+		return v.queue.Reclaimable && overlap(asked, unit)
 	}
 	for x := v; ; x = x.parent {
 		if !x.letsGo(asked, unit) {
@@ -75,8 +75,13 @@ func (n *node) letsGo(asked, unit resource.Amounts) bool {
 	if named {
 		return false
 	}
-	for name, amount := range unit {
-		if amount > 0 && asked[name] > 0 {
+	return overlap(asked, unit)
+}
+
+// overlap reports whether both ask for a resource.
+func overlap(a, b resource.Amounts) bool {
+	for name, amount := range a {
+		if amount > 0 && b[name] > 0 {
 			return true
 		}
 	}
