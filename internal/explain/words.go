@@ -11,20 +11,20 @@ import (
 
 // reasonWords complete the sentence that starts with the gang's name.
 var reasonWords = map[gang.Reason]string{
-	"PodGroupNotFound":    "waits for its PodGroup",
-	"Misconfigured":       "waits to be corrected",
-	"QueueNotFound":       "waits for its queue to exist",
-	"NamespaceNotAllowed": "waits in a queue that its namespace may not use",
-	"ExceedsLimit":        "asks for more than its queue may ever have",
-	"ExceedsCluster":      "asks for more than the cluster has",
-	"QueueStopped":        "waits for its queue to be opened",
-	"WaitingForMembers":   "waits for its pods",
-	"QuotaExceeded":       "waits for quota",
-	"Unschedulable":       "waits for room in the cluster",
-	"Reserved":            "waits because it would delay a gang that room is kept for",
-	"MakingRoom":          "waits for evicted pods to leave",
-	"NotYetPlanned":       "waits to be looked at",
-	"Committing":          "is being started",
+	gang.PodGroupNotFound:    "waits for its PodGroup",
+	gang.Misconfigured:       "waits to be corrected",
+	gang.QueueNotFound:       "waits for its queue to exist",
+	gang.NamespaceNotAllowed: "waits in a queue that its namespace may not use",
+	gang.ExceedsLimit:        "asks for more than its queue may ever have",
+	gang.ExceedsCluster:      "asks for more than the cluster has",
+	gang.QueueStopped:        "waits for its queue to be opened",
+	gang.WaitingForMembers:   "waits for its pods",
+	gang.QuotaExceeded:       "waits for quota",
+	gang.Unschedulable:       "waits for room in the cluster",
+	gang.Reserved:            "waits because it would delay a gang that room is kept for",
+	gang.MakingRoom:          "waits for evicted pods to leave",
+	gang.NotYetPlanned:       "waits to be looked at",
+	gang.Committing:          "is being started",
 }
 
 // waits says that a gang waits and why: words, and the code for machines.
