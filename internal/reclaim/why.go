@@ -100,13 +100,18 @@ func (d *decider) whyNothing() string {
 	}
 	slices.Sort(holders)
 	holders = slices.Compact(holders)
-	switch {
-	case len(holders) == 1:
-		return d.whyHeld(holders[0])
-	case len(holders) > 1:
-		return fmt.Sprintf("none of %d queues lets go of anything: they are not reclaimable, or use no more than their guarantees", len(holders))
+	held := ""
+	switch len(holders) {
+	case 0:
+	case 1:
+		held = d.whyHeld(holders[0])
+	default:
+		held = fmt.Sprintf("none of %d other queues lets go of anything: they are not reclaimable, or use no more than their guarantees", len(holders))
 	}
-	return cmp.Or(barred, "nothing that runs may be evicted for it")
+	if barred != "" && held != "" {
+		return barred + "; " + held
+	}
+	return cmp.Or(barred, held, "nothing that runs may be evicted for it")
 }
 
 // whyHeld says why a queue lets go of nothing.

@@ -1,9 +1,7 @@
 package reclaim
 
 import (
-	"fmt"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/gang"
@@ -47,8 +45,7 @@ type job struct {
 	gpus        int64
 	at          []int32
 	lost        int64
-	fixed       bool // no victim
-	preempt     bool
+	fixed       bool // no victim: firm, protected, or too young
 }
 
 func (w *world) run(j job) *world {
@@ -60,7 +57,7 @@ func (w *world) run(j job) *world {
 	if j.fixed {
 		return w
 	}
-	unit := Unit{Gang: j.name, Queue: j.queue, Priority: j.priority, Preempt: j.preempt, Lost: j.lost, Started: epoch.Add(-time.Duration(j.lost) * time.Second)}
+	unit := Unit{Gang: j.name, Queue: j.queue, Priority: j.priority, Lost: j.lost, Started: epoch.Add(-time.Duration(j.lost) * time.Second)}
 	pod := func(node int32) Pod { return Pod{Node: node, Amount: resource.Vector{j.gpus}} }
 	for _, node := range j.at[j.minimum:] {
 		surplus := unit
@@ -76,8 +73,11 @@ func (w *world) run(j job) *world {
 }
 
 // asks is the problem of a gang of equal members, all of which it needs.
-func (w *world) asks(queue string, members int, gpus int64) Problem {
-	p := Problem{Queue: queue, Asked: resource.Amounts{gpu: gpus}.Times(int64(members)), Units: w.units, Ledger: w.books}
+func (w *world) asks(queue string, priority int32, members int, gpus int64) Problem {
+	p := Problem{Queue: queue, Asked: resource.Amounts{gpu: gpus}.Times(int64(members)), Units: slices.Clone(w.units), Ledger: w.books}
+	for u := range p.Units {
+		p.Units[u].Preempt = p.Units[u].Queue == queue && p.Units[u].Priority < priority
+	}
 	class := gang.Class{Role: "worker", Count: members, Request: resource.Vector{gpus}}
 	for i, free := range w.nodes {
 		p.Gang.Nodes = append(p.Gang.Nodes, gang.Node{Free: resource.Vector{free}})
@@ -100,26 +100,4 @@ func victims(p Problem, d Decision) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// full fills every node with gangs of one pod of one GPU in a queue, except for what is to stay free.
-func (w *world) full(queue string) *world {
-	for node := range w.nodes {
-		for i := 0; w.nodes[node] > 0; i++ {
-			w.run(job{name: fmt.Sprintf("%s-%d-%d", queue, node, i), queue: queue, minimum: 1, gpus: 1, at: []int32{int32(node)}, lost: int64(node*8 + i)})
-		}
-	}
-	return w
-}
-
-func BenchmarkWhole(b *testing.B) {
-	w := cluster(500, 8).queue("a", "", 4000).queue("b", "", 0).full("b")
-	p := w.asks("a", 250, 8)
-	b.ReportAllocs()
-	for b.Loop() {
-		d, err := Decide(p)
-		if err != nil || d.Result != gang.Placed || len(d.Victims) != 2000 {
-			b.Fatalf("%v with %d victims, error %v: %s", d.Result, len(d.Victims), err, d.Why)
-		}
-	}
 }
