@@ -176,13 +176,13 @@ func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 // reserve keeps room for a gang from the time on at which it can start, and returns when to look at it again.
 func (s *Simulation) reserve(g dispatch.Gang) (again time.Time, err error) {
 	p := s.ahead(g)
-	old, _ := s.dispatcher.Hold(g.ID)
-	old.Gang = g.ID
-	hold, start, err := reservation.Renew(p, old, nil)
+	ahead, own, behind := s.dispatcher.Holds(g.ID)
+	p.Holds = ahead
+	hold, start, err := reservation.Renew(p, own, behind)
 	if err != nil || start.Result != gang.Placed {
 		return time.Time{}, err
 	}
-	again = s.dispatcher.Reserve(g.ID, hold, !hold.Start.IsZero(), s.now)
+	again = s.dispatcher.Reserve(g.ID, hold, start, s.now)
 	if again.After(s.now) {
 		s.at(again, event{kind: looks})
 	}

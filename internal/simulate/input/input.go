@@ -34,12 +34,14 @@ func amount(name string, quantity kresource.Quantity) (int64, error) {
 	if quantity.Sign() < 0 {
 		return 0, fmt.Errorf("%s: %s is negative", name, quantity.String())
 	}
-	value := quantity.Value() // rounds up, and saturates
-	if name != string(corev1.ResourceCPU) {
-		return value, nil
+	if name == string(corev1.ResourceCPU) {
+		if quantity.CmpInt64(math.MaxInt64/1000) >= 0 {
+			return math.MaxInt64, nil
+		}
+		return quantity.MilliValue(), nil
 	}
-	if value > math.MaxInt64/1000 {
+	if quantity.CmpInt64(math.MaxInt64) >= 0 {
 		return math.MaxInt64, nil
 	}
-	return quantity.MilliValue(), nil
+	return quantity.Value(), nil // rounds up
 }
