@@ -2,7 +2,6 @@ package reclaim
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 
 	"github.com/muster-scheduling/muster/internal/resource"
@@ -18,7 +17,7 @@ type shortfall struct {
 	least, most int64
 }
 
-// proof looks for a shortfall; nil if there is none. least is computed with limit of the dominant resource in force.
+// proof looks for a shortfall when no more than limit of the dominant resource may be evicted; nil if there is none.
 func (d *decider) proof(limit int64) *shortfall {
 	s := newScene(&d.p)
 	for class := range d.p.Gang.Classes {
@@ -175,36 +174,6 @@ func (d *decider) capped(s *scene, queue string, units []int, dim int) int64 {
 		best = max(best, d.pack(s, bound, name, resource.Sum(over-1, largest), dim))
 	}
 	return resource.Sum(free, best)
-}
-
-// pack is how much of a dimension units free at most whose use of a resource stays within a limit, if they could be
-// evicted in parts.
-func (d *decider) pack(s *scene, units []int, name string, limit int64, dim int) int64 {
-	type item struct{ use, frees int64 }
-	var items []item
-	freed, used := int64(0), int64(0)
-	for _, u := range units {
-		it := item{use: max(d.p.Units[u].Usage[name], 0), frees: d.frees(s, u, dim)}
-		freed, used = resource.Sum(freed, it.frees), resource.Sum(used, it.use)
-		items = append(items, it)
-	}
-	if used <= limit {
-		return freed
-	}
-	slices.SortFunc(items, func(a, b item) int {
-		return cmp.Or(compareBool(a.use > 0, b.use > 0), perMember(b.frees, b.use, a.frees, a.use))
-	})
-	freed = 0
-	for _, it := range items {
-		if it.use > limit {
-			high, low := bits.Mul64(uint64(it.frees), uint64(limit))
-			part, rest := bits.Div64(high, low, uint64(it.use))
-			return resource.Sum(freed, int64(part)+int64(min(rest, 1)))
-		}
-		freed = resource.Sum(freed, it.frees)
-		limit -= it.use
-	}
-	return freed
 }
 
 // frees is how much of a dimension a unit frees on the claimant's nodes.

@@ -16,6 +16,8 @@ type chooser struct {
 	d    *decider
 	on   [][]int // by node: the units with a pod there, the cheapest first
 	rank []int   // all that may go, the cheapest first
+	// place is where a unit stands in rank.
+	place []int
 
 	todo []int // classes to be placed, the most demanding first
 	want []int // members to be placed, by class
@@ -26,16 +28,18 @@ type chooser struct {
 	offers  *offers // of the first class of todo; nil: not made
 	version []int   // by node: of what its offer was made for
 	groups  []int   // lengths of taken after each step
+	passed  int     // how far cheapest has come in rank
 }
 
 // choose takes units until the wanted members of each class fit and there is quota, or as long as that leads anywhere. The
 // room of the scene is that without the members afterwards.
 func (d *decider) choose(s *scene, want []int) (*chooser, bool) {
 	c := &chooser{
-		scene: s, d: d, rank: d.rank(d.eligible), want: slices.Clone(want), strict: true, pool: make([]bool, len(d.p.Units)),
+		scene: s, d: d, rank: d.rank(d.eligible), want: slices.Clone(want), strict: true, pool: make([]bool, len(d.p.Units)), place: make([]int, len(d.p.Units)),
 		on: make([][]int, len(s.free)), version: make([]int, len(s.free)),
 	}
-	for _, u := range c.rank {
+	for i, u := range c.rank {
+		c.place[u] = i
 		for _, part := range s.parts[u] {
 			c.on[part.Node] = append(c.on[part.Node], u)
 		}
@@ -81,13 +85,13 @@ func (c *chooser) draw(pool func(int) bool) {
 	for u := range c.pool {
 		c.pool[u] = pool(u)
 	}
-	c.offers = nil
+	c.offers, c.passed = nil, 0
 }
 
 // relent drops what keeps the chooser from going on: first the will to leave all queues their guarantees, then it takes what
 // gives the claimant the right to units of queues that are further away. It reports whether there was something.
 func (c *chooser) relent() bool {
-	c.offers = nil
+	c.offers, c.passed = nil, 0
 	if c.strict {
 		c.strict = false
 		return true
@@ -102,7 +106,7 @@ func (c *chooser) relent() bool {
 		return false
 	}
 	pool := c.pool
-	defer func() { c.pool = pool }()
+	defer func() { c.pool, c.passed = pool, 0 }()
 	c.pool = make([]bool, len(pool))
 	for u := range pool {
 		c.pool[u] = c.level[u] < c.level[barred]
@@ -115,9 +119,10 @@ func (c *chooser) relent() bool {
 	return true
 }
 
-// cheapest takes the cheapest unit that may be taken.
+// cheapest takes the cheapest unit that may be taken. What it has passed over stays out of the question until more is allowed.
 func (c *chooser) cheapest() bool {
-	for _, u := range c.rank {
+	for ; c.passed < len(c.rank); c.passed++ {
+		u := c.rank[c.passed]
 		if c.gone[u] || !c.pool[u] {
 			continue
 		}
@@ -127,6 +132,13 @@ func (c *chooser) cheapest() bool {
 		}
 	}
 	return false
+}
+
+// exhaust takes all that may be taken.
+func (c *chooser) exhaust() {
+	c.draw(func(int) bool { return true })
+	for c.cheapest() || c.relent() {
+	}
 }
 
 // next places members where there is room without evicting more, and reports whether some are left.
@@ -197,6 +209,10 @@ func (c *chooser) step() bool {
 		}
 		c.commit(fresh.units)
 		return true
+	}
+	if c.offers.stale {
+		c.offers = nil
+		return c.step()
 	}
 	return false
 }

@@ -37,7 +37,7 @@ func (d *decider) spent() bool { return d.steps >= d.p.Budget }
 
 // decide goes through the steps that the comment of the package explains.
 func (d *decider) decide() (Decision, error) {
-	for _, step := range []func() (Decision, error){d.asItIs, d.atMost, d.bounded, d.greedy, d.withinRatio, d.verified} {
+	for _, step := range []func() (Decision, error){d.asItIs, d.atMost, d.bounded, d.greedy, d.withinRatio, d.inLine} {
 		if decision, err := step(); err != nil || decision.Why != "" {
 			return decision, err
 		}
@@ -187,23 +187,4 @@ func (d *decider) planFor(s *scene, want []int) (gang.Outcome, error) {
 	d.steps += len(s.free)*len(s.allowed) + outcome.Steps/16 // the planner's steps are much smaller
 	d.doubt = d.doubt || outcome.Result == gang.BudgetSpent
 	return outcome, nil
-}
-
-// verify asks whether the gang fits with what is gone.
-func (d *decider) verify(s *scene) (bool, error) {
-	if d.p.Verify == nil {
-		return true, nil
-	}
-	d.steps += VerifySteps
-	gone := []int{}
-	for u, is := range s.gone {
-		if is {
-			gone = append(gone, u)
-		}
-	}
-	ok, err := d.p.Verify(gone)
-	if err != nil {
-		return false, fmt.Errorf("verifying that the claimant in queue %s fits with %d units gone: %w", d.p.Queue, len(gone), err)
-	}
-	return ok, nil
 }

@@ -36,7 +36,7 @@ func (c *chooser) evictOne(u int) bool {
 // of the least amounts that there are could not be taken if the queue still had it.
 func (c *chooser) straddles(u int) bool {
 	unit := &c.p.Units[u]
-	if unit.Preempt {
+	if unit.Preempt || c.ledger.Takeable(c.p.Queue, unit.Queue, c.p.Asked, unit.Usage) {
 		return false
 	}
 	least := make(resource.Amounts, len(unit.Usage))

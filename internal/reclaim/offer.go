@@ -75,8 +75,8 @@ func (c *chooser) relieves(u int, node int32, request resource.Vector) bool {
 
 // thin puts back what the node's next member does not need of the units taken after the mark, the dearest first.
 func (c *chooser) thin(mark, class int, node int32) {
-	dearest := c.d.rank(c.taken[mark:])
-	slices.Reverse(dearest)
+	dearest := slices.Clone(c.taken[mark:])
+	slices.SortFunc(dearest, func(a, b int) int { return cmp.Compare(c.place[b], c.place[a]) })
 	for _, u := range dearest {
 		if len(c.taken) == mark+1 || c.needed(u) {
 			continue
@@ -104,43 +104,54 @@ func (c *chooser) renew(class int, node int32) {
 func (c *chooser) commit(units []int) {
 	c.groups = append(c.groups, len(c.taken))
 	var touched []int32
-	touch := func(u int) {
+	for _, u := range units {
 		for _, part := range c.parts[u] {
 			touched = append(touched, part.Node)
 		}
 	}
-	for _, u := range units {
-		touch(u)
-		m := c.gangs[c.p.Units[u].Gang]
-		for _, v := range m.surplus {
-			touch(v)
-		}
-		if m.rest >= 0 {
-			touch(m.rest)
-		}
-	}
 	slices.Sort(touched)
 	touched = slices.Compact(touched)
-	for _, node := range touched {
-		c.version[node]++
-	}
 	if len(c.todo) == 0 || c.offers == nil {
 		return
 	}
 	class := c.todo[0]
 	slices.SortStableFunc(touched, func(a, b int32) int { return cmp.Compare(c.slots[class][a], c.slots[class][b]) })
 	c.settle(class, touched)
+	if c.want[class] == 0 {
+		return
+	}
+	touched = slices.DeleteFunc(touched, func(node int32) bool { return !c.allowed[class][node] })
+	if len(touched) > renewed {
+		slices.SortStableFunc(touched, func(a, b int32) int { return cmp.Compare(c.lack(class, a), c.lack(class, b)) })
+		touched = touched[:renewed]
+		c.offers.stale = true
+	}
 	for _, node := range touched {
-		if c.want[class] > 0 && c.allowed[class][node] {
-			c.renew(class, node)
+		c.version[node]++
+		c.renew(class, node)
+	}
+}
+
+// renewed is how many offers are made anew at most when units go that are on many nodes. Offers are looked at again before
+// they are taken, so an old one is only less likely to be taken than it should be.
+const renewed = 32
+
+// lack is how much of its request a member lacks on a node, in millionths, of the resource that it lacks most of.
+func (c *chooser) lack(class int, node int32) int64 {
+	lack := int64(0)
+	for d, amount := range c.p.Gang.Classes[class].Request {
+		if missing := resource.Difference(amount, c.free[node][d]); amount > 0 && missing > 0 {
+			lack = max(lack, share(missing, amount))
 		}
 	}
+	return lack
 }
 
 // offers is a heap, the cheapest offer first.
 type offers struct {
 	all     []offer
 	sparing bool
+	stale   bool // some were not made anew though they might have become better, or possible
 }
 
 func (o *offers) before(a, b offer) bool {

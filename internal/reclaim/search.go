@@ -70,11 +70,7 @@ func (x *searcher) findTwins() {
 
 // explore tries every way to go on from what is gone now.
 func (x *searcher) explore() (bool, error) {
-	fits, err := x.d.fits(x.s)
-	if err == nil && fits {
-		fits, err = x.d.verify(x.s)
-	}
-	if err != nil || fits {
+	if fits, err := x.d.judge(x.s); err != nil || fits {
 		return fits, err
 	}
 	if promising, err := x.promising(); err != nil || !promising {

@@ -51,87 +51,10 @@ func (d *decider) withinRatio() (Decision, error) {
 	s := newScene(&d.p)
 	d.takeAll(s, d.eligible, most)
 	fits, err := d.fits(s)
-	if err != nil || fits && d.proof(most) == nil || !fits && d.doubt {
+	if err != nil || fits && d.enoughNodes(most) && d.proof(most) == nil || !fits && d.doubt {
 		return Decision{}, err
 	}
 	return Decision{Result: gang.Impossible, Why: cmp.Or(d.over, d.whyRatio())}, nil
-}
-
-// verified answers for gangs of which arithmetic cannot tell whether they fit. It lines up all units by the nodes that they
-// make room on, searches by halving for the shortest part of the line that Verify agrees to, and spares what it can of that.
-func (d *decider) verified() (Decision, error) {
-	if d.p.Verify == nil {
-		return Decision{}, nil
-	}
-	if ok, err := d.verify(d.all); err != nil {
-		return Decision{}, err
-	} else if !ok {
-		return Decision{Result: gang.Impossible, Why: d.whyVerify()}, nil
-	}
-	s, groups, err := d.lineUp()
-	if err != nil {
-		return Decision{}, err
-	}
-	line := slices.Clone(s.taken)
-	low, high := -1, len(groups)-1 // up to group low does not suffice, up to high does
-	if high < 0 {
-		return Decision{}, nil
-	}
-	if ok, err := d.judge(s); err != nil || !ok {
-		return Decision{}, err
-	}
-	for high-low > 1 && !d.spent() {
-		middle := (low + high) / 2
-		s.undo(min(len(s.taken), groups[middle]))
-		for _, u := range line[len(s.taken):groups[middle]] {
-			s.take(u)
-		}
-		ok, err := d.judge(s)
-		if err != nil {
-			return Decision{}, err
-		}
-		if ok {
-			high = middle
-		} else {
-			low = middle
-		}
-	}
-	s.undo(min(len(s.taken), groups[high]))
-	for _, u := range line[len(s.taken):groups[high]] {
-		s.take(u)
-	}
-	blocks := [][]int{line[:groups[0]]}
-	for i := 1; i <= high; i++ {
-		blocks = append(blocks, line[groups[i-1]:groups[i]])
-	}
-	if done, err := d.prune(s, blocks, true); err != nil || !done {
-		return Decision{}, err
-	}
-	if evicted := d.evicted(s)[d.dominant]; evicted > d.most() {
-		d.over = cmp.Or(d.over, d.whyTooMuch(evicted))
-		return Decision{}, nil
-	}
-	return d.placed(s)
-}
-
-// judge asks arithmetic, then Verify.
-func (d *decider) judge(s *scene) (bool, error) {
-	if fits, err := d.fits(s); err != nil || !fits {
-		return false, err
-	}
-	return d.verify(s)
-}
-
-// lineUp takes all units that may be taken one after the other, in the order of greedy choice for as many members as
-// possible. groups are the lengths of the line after each step of that.
-func (d *decider) lineUp() (*scene, []int, error) {
-	d.sparing = d.over != ""
-	s := newScene(&d.p)
-	c, _ := d.choose(s, d.all.total)
-	for c.cheapest() {
-	}
-	s.sweep()
-	return s, c.groups, nil
 }
 
 // searched answers when nothing quicker did.
