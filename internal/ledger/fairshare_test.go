@@ -37,6 +37,11 @@ func TestFairShare(t *testing.T) {
 			t.Errorf("the fair share of %s is %v, want %v", queue, got, want)
 		}
 	}
+	l.SetQueue(Queue{Name: "production", Guarantee: gpus(16), Limit: gpus(4)})
+	if got := l.FairShare("production")["nvidia.com/gpu"]; got != 4 {
+		t.Errorf("the fair share of production is %d, above its limit of 4", got)
+	}
+	l.SetQueue(Queue{Name: "production", Weight: 1, Guarantee: gpus(16)})
 	l.SetCapacity(gpus(24)) // half of what is guaranteed
 	for queue, want := range map[string]int64{"production": 8, "research": 16, "team-a": 16, "team-b": 0} {
 		if got := l.FairShare(queue)["nvidia.com/gpu"]; got != want {

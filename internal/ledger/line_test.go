@@ -97,21 +97,28 @@ func TestDominantResources(t *testing.T) {
 // TestFractionsCompareExactly checks against numbers of any size.
 func TestFractionsCompareExactly(t *testing.T) {
 	word := rapid.OneOf(rapid.Uint64(), rapid.SampledFrom([]uint64{0, 1, 2, math.MaxUint64, math.MaxUint64 - 1, math.MaxInt64}))
-	draw := func(t *rapid.T, label string) (wide, *big.Int) {
-		w := wide{word.Draw(t, label+" high"), word.Draw(t, label+" low")}
-		n := new(big.Int).SetUint64(w.high)
-		return w, n.Lsh(n, 64).Add(n, new(big.Int).SetUint64(w.low))
+	draw := func(t *rapid.T, label string) wide {
+		return wide{word.Draw(t, label+" high"), word.Draw(t, label+" low")}
+	}
+	bigOf := func(words ...uint64) *big.Int {
+		n := new(big.Int)
+		for _, w := range words {
+			n.Lsh(n, 64).Add(n, new(big.Int).SetUint64(w))
+		}
+		return n
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var f [2]fraction
 		var r [2]*big.Rat
 		for i := range f {
-			n, bigN := draw(t, fmt.Sprint("numerator ", i))
-			d, bigD := draw(t, fmt.Sprint("denominator ", i))
-			if bigD.Sign() == 0 {
-				d, bigD = wide{low: 1}, big.NewInt(1)
-			}
-			f[i], r[i] = fraction{n, d}, new(big.Rat).SetFrac(bigN, bigD)
+			n, d := draw(t, fmt.Sprint("numerator ", i)), draw(t, fmt.Sprint("denominator ", i))
+			d.low |= 1
+			f[i], r[i] = fraction{n, d}, new(big.Rat).SetFrac(bigOf(n.high, n.low), bigOf(d.high, d.low))
+		}
+		a, b := f[0].numerator, f[1].denominator
+		words := product(a, b)
+		if got, want := bigOf(words[:]...), new(big.Int).Mul(bigOf(a.high, a.low), bigOf(b.high, b.low)); got.Cmp(want) != 0 {
+			t.Fatalf("%v times %v is %v, want %v", a, b, got, want)
 		}
 		if got, want := f[0].compare(f[1]), r[0].Cmp(r[1]); got != want {
 			t.Fatalf("%v compared with %v is %d, want %d", f[0], f[1], got, want)

@@ -28,7 +28,7 @@ func TestFaults(t *testing.T) {
 		Queue{Name: "research", Guarantee: gpus(16)},
 		Queue{Name: "team-a", Parent: "research", Guarantee: gpus(12)},
 		Queue{Name: "team-b", Parent: "research", Guarantee: gpus(12)},
-		Queue{Name: "team-c", Parent: "research"},
+		Queue{Name: "team-c", Parent: "research", Guarantee: gpus(0)},
 		Queue{Name: "sub-a", Parent: "team-a"},
 		Queue{Name: "orphan", Parent: "nowhere"},
 		Queue{Name: "child", Parent: "orphan"},
