@@ -14,33 +14,40 @@ import (
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/muster-scheduling/muster/apis/config/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/plugins/coscheduling"
+	"github.com/muster-scheduling/muster/plugins/fairshare"
+	"github.com/muster-scheduling/muster/plugins/queue"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
 // registry lists all plugins. They share the gangs of one scheduler. What they do besides answering the scheduler, they do
 // once leading is closed: until then another replica leads.
-func registry(leading <-chan struct{}) frameworkruntime.Registry {
-	gangs := &gangs{}
+func registry(gangs *gangs, leading <-chan struct{}) frameworkruntime.Registry {
 	return frameworkruntime.Registry{
-		coscheduling.GateName: func(ctx context.Context, _ runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
-			store, err := gangs.of(ctx, handle)
-			if err != nil {
-				return nil, err
-			}
-			return coscheduling.NewGate(store), nil
-		},
-		coscheduling.Name: func(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
-			args := &configv1alpha1.CoschedulingArgs{}
-			if err := decodeArgs(coscheduling.Name, object, args); err != nil {
-				return nil, err
-			}
-			store, err := gangs.of(ctx, handle)
-			if err != nil {
-				return nil, err
-			}
+		queue.Name: plugin(gangs, &configv1alpha1.QueueArgs{}, func(ctx context.Context, args *configv1alpha1.QueueArgs, _ fwk.Handle, store *state.Store) (fwk.Plugin, error) {
+			return queue.New(ctx, args, store, leading), nil
+		}),
+		coscheduling.Name: plugin(gangs, &configv1alpha1.CoschedulingArgs{}, func(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.Handle, store *state.Store) (fwk.Plugin, error) {
 			return coscheduling.New(ctx, args, handle, store, leading)
-		},
+		}),
+		fairshare.Name: plugin(gangs, &configv1alpha1.FairShareArgs{}, func(ctx context.Context, args *configv1alpha1.FairShareArgs, handle fwk.Handle, store *state.Store) (fwk.Plugin, error) {
+			return fairshare.New(ctx, args, handle, store, leading)
+		}),
+	}
+}
+
+// plugin reads the arguments of a plugin, finds the gangs and makes it.
+func plugin[A args](gangs *gangs, into A, build func(context.Context, A, fwk.Handle, *state.Store) (fwk.Plugin, error)) frameworkruntime.PluginFactory {
+	return func(ctx context.Context, object runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		if err := decodeArgs(object, into); err != nil {
+			return nil, err
+		}
+		store, err := gangs.of(ctx, handle)
+		if err != nil {
+			return nil, err
+		}
+		return build(ctx, into, handle, store)
 	}
 }
 
@@ -52,7 +59,7 @@ type gangs struct {
 }
 
 func (g *gangs) of(ctx context.Context, handle fwk.Handle) (*state.Store, error) {
-	g.once.Do(func() { g.store, g.err = state.NewStore(ctx, handle, state.NewRegistry(time.Now)) })
+	g.once.Do(func() { g.store, g.err = state.NewStore(ctx, handle, state.NewRegistry(time.Now, dispatch.Options{})) })
 	return g.store, g.err
 }
 
@@ -63,15 +70,15 @@ type args interface {
 }
 
 // decodeArgs reads the arguments of a plugin strictly: a field that does not exist is an error, not a silent default.
-func decodeArgs(plugin string, object runtime.Object, into args) error {
+func decodeArgs(object runtime.Object, into args) error {
 	if raw, given := object.(*runtime.Unknown); given && raw != nil {
 		if err := yaml.UnmarshalStrict(raw.Raw, into); err != nil {
-			return fmt.Errorf("reading the arguments of plugin %s: %w", plugin, err)
+			return fmt.Errorf("reading the plugin's arguments: %w", err)
 		}
 	}
 	into.SetDefaults()
 	if err := into.Validate(); err != nil {
-		return fmt.Errorf("checking the arguments of plugin %s: %w", plugin, err)
+		return fmt.Errorf("checking the plugin's arguments: %w", err)
 	}
 	return nil
 }

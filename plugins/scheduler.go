@@ -147,6 +147,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	cc := serverConfig.Complete()
 	var profiles []kubeschedulerconfig.KubeSchedulerProfile
 	leading := make(chan struct{})
+	gangs := &gangs{}
 	sched, err := scheduler.New(ctx, cc.Client, cc.InformerFactory, cc.DynInformerFactory,
 		func(name string) events.EventRecorderLogger {
 			return quietRecorder{cc.EventBroadcaster.NewRecorder(name)}
@@ -155,7 +156,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 		scheduler.WithKubeConfig(cc.KubeConfig),
 		scheduler.WithProfiles(cc.ComponentConfig.Profiles...),
 		scheduler.WithPercentageOfNodesToScore(cc.ComponentConfig.PercentageOfNodesToScore),
-		scheduler.WithFrameworkOutOfTreeRegistry(registry(leading)),
+		scheduler.WithFrameworkOutOfTreeRegistry(registry(gangs, leading)),
 		scheduler.WithPodMaxBackoffSeconds(cc.ComponentConfig.PodMaxBackoffSeconds),
 		scheduler.WithPodInitialBackoffSeconds(cc.ComponentConfig.PodInitialBackoffSeconds),
 		scheduler.WithPodMaxInUnschedulablePodsDuration(cc.PodMaxInUnschedulablePodsDuration),
@@ -174,6 +175,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 		lead()
 		return next(logger)
 	}
+	sched.FailureHandler = (&requeue{sched: sched, gangs: gangs}).handle
 	if err := options.LogOrWriteConfig(klog.FromContext(ctx), opts.WriteConfigTo, &cc.ComponentConfig, profiles); err != nil {
 		return nil, nil, err
 	}

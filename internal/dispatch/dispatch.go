@@ -103,6 +103,9 @@ func New(options Options) *Dispatcher {
 	}
 }
 
+// Configure changes what an administrator may choose.
+func (d *Dispatcher) Configure(options Options) { d.options = options }
+
 // Add puts a gang into the line of its queue, or takes note of what changed about one that is there. A gang that is being
 // tried, or for which room is being made, is left alone unless it asks for something else now; then it starts anew.
 func (d *Dispatcher) Add(g Gang, now time.Time) {
@@ -341,3 +344,13 @@ func sameClaim(a, b Gang) bool {
 }
 
 func equal(a, b resource.Amounts) bool { return a.Fits(b) && b.Fits(a) }
+
+// GiveUpRoom puts a gang back into its line whose victims cannot all be made to leave. It lets others have the room, and
+// looks for other victims after a pause.
+func (d *Dispatcher) GiveUpRoom(id string, verdict gang.Verdict, now time.Time) {
+	if d.making[id] == nil {
+		return
+	}
+	d.dropHold(id)
+	d.Block(id, Blocked{Verdict: verdict, Wake: WhenRoomIsFreed, SoughtVictims: true, BackOff: retryMakingRoom}, now)
+}

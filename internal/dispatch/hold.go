@@ -95,15 +95,16 @@ func (d *Dispatcher) displaced(w *waiting) (id string, found bool) {
 	return "", false
 }
 
-// Reserve keeps room for a gang from hold.Start on. Where the start is not known, since gangs of unknown run time are in
-// the way, room is kept only once the gang has waited for Options.Patience. It returns when the gang should be tried again
-// at the latest. The gang is still the one that is being tried: Block has to follow.
-func (d *Dispatcher) Reserve(id string, hold reservation.Hold, known bool, now time.Time) (again time.Time) {
+// Reserve keeps room for a gang, as reservation.Renew made the hold and foresees the start. Where the start is not known,
+// since gangs of unknown run time are in the way, room is kept only once the gang has waited for Options.Patience. It
+// returns when the gang should be tried again at the latest. The gang is still the one that is being tried: Block has to
+// follow.
+func (d *Dispatcher) Reserve(id string, hold reservation.Hold, start reservation.Start, now time.Time) (again time.Time) {
 	w := d.waiting[id]
 	if w == nil {
 		return time.Time{}
 	}
-	if patient := w.since.Add(d.options.Patience); !known && now.Before(patient) {
+	if patient := w.since.Add(d.options.Patience); !start.Known && now.Before(patient) {
 		d.dropHold(id)
 		return patient
 	}
@@ -113,9 +114,31 @@ func (d *Dispatcher) Reserve(id string, hold reservation.Hold, known bool, now t
 		}
 	}
 	hold.Gang = id
-	if !known {
-		hold.Start = time.Time{}
-	}
 	d.setHold(hold)
-	return hold.Start
+	if !start.Known {
+		return time.Time{}
+	}
+	// A gang that is due is looked at again soon, but not at once: somebody overruns.
+	if soon := now.Add(time.Second); start.At.Before(soon) {
+		return soon
+	}
+	return start.At
+}
+
+// Holds lists the holds that a gang has to respect, those that come after its own, and its own or an empty one in its
+// name.
+func (d *Dispatcher) Holds(id string) (ahead []reservation.Hold, own reservation.Hold, behind []reservation.Hold) {
+	own = reservation.Hold{Gang: id}
+	at := d.holdOf(id)
+	for i, hold := range d.holds {
+		switch {
+		case i == at:
+			own = hold
+		case at >= 0 && i > at && d.making[hold.Gang] == nil:
+			behind = append(behind, hold)
+		default:
+			ahead = append(ahead, hold)
+		}
+	}
+	return ahead, own, behind
 }

@@ -205,11 +205,16 @@ func (d *Dispatcher) DeleteNode(name string) {
 func (d *Dispatcher) reopen() {
 	d.idle = false
 	clear(d.room.judged)
+	d.Ledger.SetCapacity(d.Capacity())
+}
+
+// Capacity is what the nodes have in all.
+func (d *Dispatcher) Capacity() resource.Amounts {
 	total := resource.Amounts{}
 	for _, n := range d.room.nodes {
 		total.Add(n.allocatable)
 	}
-	d.Ledger.SetCapacity(total)
+	return total
 }
 
 // Reopen lets all gangs be tried again that wait for room in a way that arithmetic does not explain: a volume, a claim or

@@ -18,7 +18,7 @@ func (d *Dispatcher) Gated(queue string) gang.Verdict {
 		return gang.Verdict{Reason: reason, Message: fault.Message}
 	}
 	if stopped, how := d.Ledger.Stopped(queue); how != ledger.None {
-		return gang.Verdict{Reason: gang.QueueStopped, Message: fmt.Sprintf("queue %s is stopped (%s): it admits nothing", stopped, how)}
+		return gang.Verdict{Reason: gang.QueueStopped, Message: fmt.Sprintf("queue %s is stopped: it admits nothing", stopped)}
 	}
 	return gang.Verdict{}
 }

@@ -1,25 +1,25 @@
-// Package coscheduling places whole gangs: all members up to the minimum, or none. GangGate keeps members out of the
-// scheduling queue until their gang can be planned, Coscheduling plans it in the leader's cycle and commits the plan in
-// the members' own.
+// Package coscheduling places whole gangs: all members up to the minimum, or none. The gang whose turn it is is planned in
+// the cycle of its leader, and the plan is committed in the members' own.
 package coscheduling
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	policylisters "k8s.io/client-go/listers/policy/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	configv1alpha1 "github.com/muster-scheduling/muster/apis/config/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/plugins/placement"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
@@ -33,15 +33,10 @@ const permitTimeout = time.Minute
 // Coscheduling orders the queue by gang, plans a gang in the cycle of its leader and holds the members in Permit until
 // the minimum is reserved.
 type Coscheduling struct {
-	handle fwk.Handle
-	// framework is the handle as the scheduler itself sees it: planning runs the PreFilter plugins of other pods.
-	framework framework.Framework
+	handle    fwk.Handle
+	planner   *placement.Planner
 	gangs     *state.Store
-	budgets   policylisters.PodDisruptionBudgetLister
 	bindSlots chan struct{}
-	// leaving holds, by the gang that they make room for, the victims that were evicted last.
-	leavingMu sync.Mutex
-	leaving   map[state.Key][]types.UID
 }
 
 var (
@@ -58,19 +53,14 @@ var (
 // New makes the plugin over the gangs of its scheduler. From when leading is closed until the context ends it reports on
 // them.
 func New(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.Handle, gangs *state.Store, leading <-chan struct{}) (*Coscheduling, error) {
-	f, ok := handle.(framework.Framework)
-	if !ok {
-		return nil, fmt.Errorf("making plugin %s: the scheduler's handle is a %T, which cannot run PreFilter plugins", Name, handle)
+	planner, err := placement.New(handle, gangs)
+	if err != nil {
+		return nil, fmt.Errorf("making plugin %s: %w", Name, err)
 	}
 	registerMetrics()
 	reporter := newReporter(handle, gangs, args.BrokenGangGracePeriod.Duration)
 	go reporter.run(ctx, leading)
-	return &Coscheduling{
-		handle: handle, framework: f, gangs: gangs,
-		budgets:   handle.SharedInformerFactory().Policy().V1().PodDisruptionBudgets().Lister(),
-		bindSlots: make(chan struct{}, maxBinds),
-		leaving:   map[state.Key][]types.UID{},
-	}, nil
+	return &Coscheduling{handle: handle, planner: planner, gangs: gangs, bindSlots: make(chan struct{}, maxBinds)}, nil
 }
 
 // Name is the plugin's name.
@@ -89,9 +79,6 @@ func (pl *Coscheduling) Less(a, b fwk.QueuedEntityInfo) bool {
 	return pl.gangs.Less(x.Pod, y.Pod)
 }
 
-// simulating marks the cycle state of a pod whose filters run inside the planning of its gang.
-const simulating fwk.StateKey = Name + "/simulating"
-
 // handedOver marks the cycle of a leader whose gang has a plan in which another member goes first.
 const handedOver fwk.StateKey = Name + "/handed-over"
 
@@ -100,26 +87,53 @@ type mark struct{}
 // Clone returns the mark itself.
 func (m mark) Clone() fwk.StateData { return m }
 
-func isSimulation(cycle fwk.CycleState) bool {
-	_, err := cycle.Read(simulating)
-	return err == nil
-}
-
-// PreFilter narrows a planned member to its node, and plans the whole gang in the cycle of its leader.
+// PreFilter narrows a planned member to its node, and plans the whole gang in the cycle of its leader. A pod that is placed
+// on its own keeps away from room that is kept for others.
 func (pl *Coscheduling) PreFilter(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, nodes []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
-	if isSimulation(cycle) {
+	if placement.IsSimulation(cycle) {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
 	standing, node, request := pl.gangs.Standing(pod)
-	switch standing {
-	case state.Free:
-		return nil, fwk.NewStatus(fwk.Skip)
-	case state.Planned:
+	switch {
+	case standing == state.Planned:
 		return settle(cycle, node), nil
-	case state.Leading:
+	case standing == state.Waiting:
+		return nil, fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "the gang changed; this pod waits for its turn")
+	case request.Over != nil:
+		return nil, fwk.NewStatus(fwk.Unschedulable, request.Over.String())
+	case standing == state.Leading:
 		return pl.lead(ctx, cycle, pod, request, nodes)
 	}
-	return nil, fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "the gang changed; this pod waits for its turn")
+	closed := pl.closedNodes(request)
+	if len(closed) == 0 {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
+	cycle.Write(keptForOthers, closed)
+	return nil, nil
+}
+
+// keptForOthers is the key of the nodes on which a cycle's pod would take room that is kept for others.
+const keptForOthers fwk.StateKey = Name + "/kept-for-others"
+
+type nodeSet sets.Set[string]
+
+// Clone returns the set itself: it does not change.
+func (n nodeSet) Clone() fwk.StateData { return n }
+
+// closedNodes are the nodes on which a pod would delay a gang for which room is kept there.
+func (pl *Coscheduling) closedNodes(request state.Request) nodeSet {
+	table := resource.NewTable(slices.Collect(maps.Keys(request.Amount))...)
+	asked, err := table.Vector(request.Amount)
+	if err != nil {
+		return nil // The table was made of the very names.
+	}
+	closed := nodeSet{}
+	for node, spare := range pl.gangs.Spare(request, table) {
+		if !asked.Fits(spare) {
+			closed[node] = sets.Empty{}
+		}
+	}
+	return closed
 }
 
 // PreFilterExtensions is nil: what the gang's plan says does not change with other pods.
@@ -139,11 +153,17 @@ func settle(cycle fwk.CycleState, node string) *fwk.PreFilterResult {
 	return &fwk.PreFilterResult{NodeNames: sets.New(node)}
 }
 
-// Filter refuses every node but the planned one. The result of PreFilter alone does not: a node that was nominated for
-// the pod when room was made for it is tried before.
+// Filter refuses every node but the planned one, and those where room is kept for others. The result of PreFilter alone
+// does not: a node that was nominated for the pod is tried before.
 func (pl *Coscheduling) Filter(_ context.Context, cycle fwk.CycleState, _ *corev1.Pod, node fwk.NodeInfo) *fwk.Status {
-	if planned, err := cycle.Read(plannedNode); err == nil && planned != nodeName(node.Node().Name) {
+	name := node.Node().Name
+	if planned, err := cycle.Read(plannedNode); err == nil && planned != nodeName(name) {
 		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "the gang's plan names another node")
+	}
+	if closed, err := cycle.Read(keptForOthers); err == nil {
+		if set, ok := closed.(nodeSet); ok && sets.Set[string](set).Has(name) {
+			return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, placement.KeptForOthers)
+		}
 	}
 	return nil
 }
@@ -152,23 +172,16 @@ func (pl *Coscheduling) Filter(_ context.Context, cycle fwk.CycleState, _ *corev
 // scheduler activates them at its end and they go before everybody else.
 func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *corev1.Pod, request state.Request, nodes []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	start := time.Now()
-	placements, refusal, err := pl.plan(ctx, request, nodes, onCycle)
-	outcome := outcomePlaced
-	switch {
-	case err != nil:
-		outcome = outcomeError
-	case refusal != nil:
-		outcome = refusal.outcome
-	}
-	planDuration.WithLabelValues(outcome).Observe(time.Since(start).Seconds())
-	switch {
-	case err != nil:
+	attempt, err := pl.planner.Plan(ctx, request, nodes, placement.OnCycle)
+	planDuration.WithLabelValues(outcomeOf(attempt, err)).Observe(time.Since(start).Seconds())
+	if err != nil {
 		return nil, fwk.AsStatus(fmt.Errorf("planning gang %s: %w", request.Key, err))
-	case refusal != nil:
-		pl.gangs.Fail(request.Key, refusal.failure)
-		return nil, fwk.NewStatus(fwk.Unschedulable, refusal.failure.Message)
 	}
-	effects, err := pl.gangs.Commit(request, placements)
+	if attempt.Result != gang.Placed {
+		attempt.Keep(cycle)
+		return nil, fwk.NewStatus(fwk.Unschedulable, attempt.Message)
+	}
+	placements, effects, err := pl.gangs.Commit(request, attempt.Placements)
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
@@ -185,6 +198,18 @@ func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *
 		return nil, fwk.AsStatus(fmt.Errorf("letting gang %s into the queue: %w", request.Key, err))
 	}
 	return settle(cycle, placements[0].Node), nil
+}
+
+func outcomeOf(attempt *placement.Attempt, err error) string {
+	switch {
+	case err != nil:
+		return outcomeError
+	case attempt.Result == gang.Placed:
+		return outcomePlaced
+	case attempt.Result == gang.BudgetSpent:
+		return outcomeBudgetSpent
+	}
+	return outcomeImpossible
 }
 
 // activate asks the scheduler to let pods into the active queue once this cycle has succeeded.
@@ -205,50 +230,32 @@ func activate(cycle fwk.CycleState, pods []*corev1.Pod) error {
 	return nil
 }
 
-// PostFilter gives up the plan of a member whose node has become unfit, and makes room for a gang, or for a pod of no
-// gang, that found none.
+// PostFilter gives up the plan of a member whose node has become unfit.
 func (pl *Coscheduling) PostFilter(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
-	if _, err := cycle.Read(handedOver); err == nil {
-		return nil, fwk.NewStatus(fwk.Unschedulable)
+	if _, err := cycle.Read(handedOver); err != nil {
+		if standing, _, _ := pl.gangs.Standing(pod); standing == state.Planned {
+			pl.gangs.Apply(ctx, pl.gangs.GiveBack(pod.UID))
+		}
 	}
-	standing, _, request := pl.gangs.Standing(pod)
-	_, isMember := state.GangOf(pod)
-	switch {
-	case standing == state.Planned:
-		pl.gangs.Apply(ctx, pl.gangs.GiveBack(pod.UID))
-		return nil, fwk.NewStatus(fwk.Unschedulable)
-	case standing == state.Free && !isMember:
-		request = state.Request{Key: keyOf(pod), Need: gang.Need{Total: 1}, Priority: pl.gangs.PriorityOf(pod), Pods: []*corev1.Pod{pod}}
-	case standing != state.Leading:
-		return nil, fwk.NewStatus(fwk.Unschedulable)
-	}
-	node, message, err := pl.preempt(ctx, pod, request)
-	if err != nil {
-		return nil, fwk.AsStatus(fmt.Errorf("making room for %s: %w", request.Key, err))
-	}
-	if node == "" {
-		return nil, fwk.NewStatus(fwk.Unschedulable, message)
-	}
-	return framework.NewPostFilterResultWithNominatedNode(node), fwk.NewStatus(fwk.Success, message)
+	return nil, fwk.NewStatus(fwk.Unschedulable)
 }
 
 // Reserve counts a member towards its gang's minimum.
-func (pl *Coscheduling) Reserve(_ context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
-	if isSimulation(cycle) {
+func (pl *Coscheduling) Reserve(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, node string) *fwk.Status {
+	if placement.IsSimulation(cycle) {
 		return nil
 	}
-	if err := pl.gangs.Reserve(pod, node); err != nil {
+	effects, err := pl.gangs.Reserve(pod, node)
+	if err != nil {
 		return fwk.NewStatus(fwk.Unschedulable, err.Error())
 	}
+	pl.gangs.Apply(ctx, effects)
 	return nil
 }
 
 // Unreserve gives a member's place back; below the minimum the whole plan falls with it.
 func (pl *Coscheduling) Unreserve(ctx context.Context, cycle fwk.CycleState, pod *corev1.Pod, _ string) {
-	if isSimulation(cycle) {
-		return
-	}
-	if _, isMember := state.GangOf(pod); isMember {
+	if !placement.IsSimulation(cycle) {
 		pl.gangs.Apply(ctx, pl.gangs.GiveBack(pod.UID))
 	}
 }

@@ -7,10 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"k8s.io/kubernetes/pkg/scheduler/util"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
@@ -24,6 +24,8 @@ const (
 	// settleTime is how long a reason has to hold before it is told: members and PodGroups are created one after the
 	// other, and what is normal on the way is no news.
 	settleTime = 2 * time.Second
+	// retellTime is how long words stand, at least, before other words for the same reason are told.
+	retellTime = 30 * time.Second
 	// maxWrites bounds the API writes of one look, so that reports never compete with binding.
 	maxWrites = 100
 )
@@ -37,10 +39,16 @@ type reporter struct {
 	grace  time.Duration
 	// due names the gangs of which something may have to be told, and told what was last.
 	due  map[state.Key]struct{}
-	told map[state.Key]gang.Verdict
+	told map[state.Key]telling
 	// counted is the reason under which a waiting gang stands in the metrics, and whether it is partial or broken.
 	counted map[state.Key]standing
 	writes  int
+}
+
+// telling is what was told of a gang last, and when.
+type telling struct {
+	gang.Verdict
+	at time.Time
 }
 
 type standing struct {
@@ -51,7 +59,7 @@ type standing struct {
 func newReporter(handle fwk.Handle, gangs *state.Store, grace time.Duration) *reporter {
 	return &reporter{
 		handle: handle, gangs: gangs, grace: grace,
-		due: map[state.Key]struct{}{}, told: map[state.Key]gang.Verdict{}, counted: map[state.Key]standing{},
+		due: map[state.Key]struct{}{}, told: map[state.Key]telling{}, counted: map[state.Key]standing{},
 	}
 }
 
@@ -77,7 +85,7 @@ func (r *reporter) run(ctx context.Context, leading <-chan struct{}) {
 func (r *reporter) look(ctx context.Context, now time.Time) {
 	r.writes = 0
 	r.gangs.Sweep(now.Add(-permitTimeout))
-	effects := r.gangs.Retry()
+	effects := r.gangs.Tick()
 	r.handle.IterateOverWaitingPods(func(waiting fwk.WaitingPod) {
 		pod := waiting.GetPod()
 		if _, isMember := state.GangOf(pod); isMember && !r.gangs.WaitsInPermit(pod.UID) {
@@ -146,25 +154,16 @@ func (r *reporter) report(ctx context.Context, view state.View, now time.Time) (
 	switch verdict.Reason {
 	case gang.None:
 		return r.tellStarted(ctx, view, now) && done
-	case gang.NotYetPlanned:
-		// kube-scheduler does not even ask the plugins when there is no node at all.
-		if nodes, err := r.handle.SharedInformerFactory().Core().V1().Nodes().Lister().List(labels.Everything()); err == nil && len(nodes) == 0 {
-			r.gangs.Fail(view.Key, state.Failure{Message: "the cluster has no nodes"})
-		}
-		return false
-	case gang.Committing:
-		return false
+	case gang.NotYetPlanned, gang.Committing:
+		return done // It is under way, and what comes next is a change.
 	}
 	if now.Sub(view.Since) < settleTime {
 		return false
 	}
-	if r.told[view.Key].Reason != verdict.Reason || r.told[view.Key].Message != verdict.Message {
-		r.tellWaiting(ctx, view)
+	if last := r.told[view.Key]; last.Reason != verdict.Reason || last.Message != verdict.Message && now.Sub(last.at) >= retellTime {
+		r.tellWaiting(ctx, view, now)
 	}
-	if verdict.Reason == gang.Unschedulable {
-		done = r.markUnschedulable(ctx, view) && done
-	}
-	return done
+	return r.markPods(ctx, view) && done
 }
 
 // tellStarted announces, once for each start, that a gang has its minimum bound, and keeps the PodGroup's phase from
@@ -177,7 +176,7 @@ func (r *reporter) tellStarted(ctx context.Context, view state.View, now time.Ti
 		return false
 	}
 	last, told := r.told[view.Key]
-	r.told[view.Key] = view.Verdict
+	r.told[view.Key] = telling{view.Verdict, now}
 	// A phase that is set already was told before this scheduler started.
 	if phase := view.PodGroup.Status.Phase; (!told || last.Reason != gang.None) && (phase == "" || phase == podgroupv1alpha1.PodGroupPending) {
 		gangWait.Observe(now.Sub(view.PodGroup.CreationTimestamp.Time).Seconds())
@@ -194,8 +193,8 @@ func (r *reporter) tellStarted(ctx context.Context, view state.View, now time.Ti
 }
 
 // tellWaiting puts the reason where its cause is: on the PodGroup, or on the pods that name one that does not exist.
-func (r *reporter) tellWaiting(ctx context.Context, view state.View) {
-	r.told[view.Key] = view.Verdict
+func (r *reporter) tellWaiting(ctx context.Context, view state.View, now time.Time) {
+	r.told[view.Key] = telling{view.Verdict, now}
 	reason := string(view.Verdict.Reason)
 	if view.PodGroup == nil {
 		for _, pod := range view.Waiting {
@@ -230,11 +229,16 @@ func (r *reporter) setPhase(ctx context.Context, view state.View, phase podgroup
 	}
 }
 
-// markUnschedulable tells an autoscaler, pod by pod, that capacity is what the gang lacks. It reports whether all pods
-// have been told.
-func (r *reporter) markUnschedulable(ctx context.Context, view state.View) bool {
+// markPods tells an autoscaler, pod by pod, that capacity is what the gang lacks, or that it is so no longer. It reports
+// whether all pods have been told.
+func (r *reporter) markPods(ctx context.Context, view state.View) bool {
+	reason := string(view.Verdict.Reason)
+	if view.Verdict.Reason.WantsCapacity() {
+		reason = corev1.PodReasonUnschedulable
+	}
 	for _, pod := range view.Waiting {
-		if isMarked(pod) {
+		marked := markOf(pod)
+		if marked == reason || marked != corev1.PodReasonUnschedulable && reason != corev1.PodReasonUnschedulable {
 			continue
 		}
 		if r.writes >= maxWrites {
@@ -242,12 +246,12 @@ func (r *reporter) markUnschedulable(ctx context.Context, view state.View) bool 
 		}
 		r.writes++
 		status := pod.Status.DeepCopy()
-		status.Conditions = append(status.Conditions, corev1.PodCondition{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: view.Verdict.Message,
+		podutil.UpdatePodCondition(status, &corev1.PodCondition{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: view.Verdict.Message,
 		})
 		if err := util.PatchPodStatus(ctx, r.handle.ClientSet(), pod.Name, pod.Namespace, &pod.Status, status); err != nil {
 			if !apierrors.IsNotFound(err) && ctx.Err() == nil {
-				klog.FromContext(ctx).Error(err, "Marking a pod as unschedulable", "pod", klog.KObj(pod))
+				klog.FromContext(ctx).Error(err, "Telling a pod why it waits", "pod", klog.KObj(pod))
 			}
 			continue
 		}
@@ -255,12 +259,12 @@ func (r *reporter) markUnschedulable(ctx context.Context, view state.View) bool 
 	return true
 }
 
-// isMarked reports whether a pod has a PodScheduled condition already.
-func isMarked(pod *corev1.Pod) bool {
+// markOf is the reason of a pod's PodScheduled condition; empty where it has none.
+func markOf(pod *corev1.Pod) string {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled {
-			return true
+			return condition.Reason
 		}
 	}
-	return false
+	return ""
 }

@@ -1,5 +1,5 @@
 // Package state keeps the one registry of gangs that all of Muster's scheduler plugins read: which pods belong to which
-// PodGroup, which of them run, and which plan is being committed. Informers and the scheduling cycle feed it.
+// gang, which of them run, whose turn it is, and which plan is being committed. Informers and the scheduling cycle feed it.
 package state
 
 import (
@@ -7,15 +7,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
-	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
 )
-
-// Key names a gang: the namespace and name of its PodGroup.
-type Key = types.NamespacedName
 
 // Effects is what a change of the registry asks of the scheduler. The caller carries it out after the call, and never
 // while the scheduling queue's lock is held: Activate takes that lock.
@@ -28,62 +26,66 @@ type Effects struct {
 	Allow []types.UID
 }
 
-// Registry holds every gang. All methods may be called concurrently; one mutex guards all of it, and no method blocks
-// on anything else.
+// Registry holds every gang, every queue and what every node has room for. All methods may be called concurrently; one
+// mutex guards all of it, and no method blocks on anything else.
 type Registry struct {
 	mu    sync.Mutex
 	now   func() time.Time
 	gangs map[Key]*entry
 	// members finds a pod's place by its UID: a pod of the same name that is created again is another member.
 	members map[types.UID]*member
+	// foreign is the node of every pod that takes room without being ours.
+	foreign map[types.UID]string
 	order   orderBook
 	// dirty names the gangs that changed since the last Changed.
 	dirty map[Key]struct{}
+
+	// line decides whose turn it is; claims are who stands in it, by the ID that they have there.
+	line        *dispatch.Dispatcher
+	claims      map[string]*claim
+	turnStarted time.Time
+	// open is set once the registry knows all that runs.
+	open bool
+	// victims are the pods that have been evicted and are not gone yet, with the gang that they make room for.
+	victims map[types.UID]Key
+
+	queues     map[string]queueTraits
+	namespaces map[string]labels.Set
 }
 
 // NewRegistry makes an empty registry that tells time by now.
-func NewRegistry(now func() time.Time) *Registry {
+func NewRegistry(now func() time.Time, options dispatch.Options) *Registry {
 	return &Registry{
-		now:     now,
-		gangs:   map[Key]*entry{},
-		members: map[types.UID]*member{},
-		order:   newOrderBook(),
-		dirty:   map[Key]struct{}{},
+		now:        now,
+		gangs:      map[Key]*entry{},
+		members:    map[types.UID]*member{},
+		foreign:    map[types.UID]string{},
+		order:      newOrderBook(),
+		dirty:      map[Key]struct{}{},
+		line:       dispatch.New(options),
+		claims:     map[string]*claim{},
+		victims:    map[types.UID]Key{},
+		queues:     map[string]queueTraits{},
+		namespaces: map[string]labels.Set{},
 	}
 }
 
-// GangOf names the gang that a pod belongs to. It is false for a pod that points to no PodGroup: such a pod is its own
-// gang, which the scheduler places without any help of the registry.
-func GangOf(pod *corev1.Pod) (Key, bool) {
-	name := pod.Labels[schedulingv1alpha1.PodGroupLabel]
-	return Key{Namespace: pod.Namespace, Name: name}, name != ""
-}
-
-// RoleOf is a pod's role within its gang; empty where no label names one.
-func RoleOf(labels map[string]string) string {
-	for _, label := range []string{
-		schedulingv1alpha1.RoleLabel, schedulingv1alpha1.ReplicaTypeLabel, schedulingv1alpha1.JobRoleLabel,
-	} {
-		if role := labels[label]; role != "" {
-			return role
-		}
-	}
-	return ""
-}
-
-// SetPod takes note of a pod as the API server has it now. Pods without a PodGroup are ignored, unless they had one.
+// SetPod takes note of a pod as the API server has it now.
 func (r *Registry) SetPod(pod *corev1.Pod) Effects {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var effects Effects
-	key, isMember := GangOf(pod)
-	if known := r.members[pod.UID]; known != nil && (!isMember || known.gang.key != key) {
+	key := KeyOf(pod)
+	if known := r.members[pod.UID]; known != nil && known.gang.key != key {
 		r.remove(known, &effects)
 	}
-	if isMember {
+	if ours(pod) {
 		r.upsert(key, pod, &effects)
 		r.settle(r.gangs[key], &effects)
+	} else {
+		r.setForeign(pod)
 	}
+	r.advance(&effects)
 	return effects
 }
 
@@ -95,7 +97,27 @@ func (r *Registry) DeletePod(uid types.UID) Effects {
 	if m := r.members[uid]; m != nil {
 		r.remove(m, &effects)
 	}
+	if node, known := r.foreign[uid]; known {
+		delete(r.foreign, uid)
+		r.line.Vacate(node, string(uid))
+	}
+	r.advance(&effects)
 	return effects
+}
+
+// setForeign takes note of a pod that only takes room.
+func (r *Registry) setForeign(pod *corev1.Pod) {
+	switch node, known := r.foreign[pod.UID]; {
+	case pod.Spec.NodeName == "":
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+		if known {
+			delete(r.foreign, pod.UID)
+			r.line.Vacate(node, string(pod.UID))
+		}
+	default:
+		r.foreign[pod.UID] = pod.Spec.NodeName
+		r.line.Occupy(pod.Spec.NodeName, string(pod.UID), dispatch.Use{Amount: RequestOf(pod), Leaving: pod.DeletionTimestamp != nil})
+	}
 }
 
 // SetPodGroup takes note of a PodGroup as the API server has it now. A change of what the gang asks for drops a plan
@@ -107,6 +129,7 @@ func (r *Registry) SetPodGroup(pg *podgroupv1alpha1.PodGroup) Effects {
 	e := r.entry(Key{Namespace: pg.Namespace, Name: pg.Name})
 	e.setPodGroup(pg, &effects)
 	r.settle(e, &effects)
+	r.advance(&effects)
 	return effects
 }
 
@@ -119,6 +142,7 @@ func (r *Registry) DeletePodGroup(key Key) Effects {
 		e.setPodGroup(nil, &effects)
 		r.settle(e, &effects)
 	}
+	r.advance(&effects)
 	return effects
 }
 
@@ -137,6 +161,7 @@ func (r *Registry) SetSucceeded(key Key, uid types.UID, role string) Effects {
 		r.remove(m, &effects)
 	}
 	r.settle(e, &effects)
+	r.advance(&effects)
 	return effects
 }
 
@@ -152,23 +177,10 @@ func (r *Registry) ForgetSucceeded(key Key, uid types.UID) Effects {
 	if role, known := e.succeeded[uid]; known {
 		delete(e.succeeded, uid)
 		e.tally(held, role, -1)
+		e.stale = true
 		r.settle(e, &effects)
 	}
-	return effects
-}
-
-// Retry lets the leaders of gangs in that changed since their last planning attempt: other members, or another minimum,
-// may fit where the last ones did not. It is called now and then, not at every change, since gangs grow pod by pod.
-func (r *Registry) Retry() Effects {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var effects Effects
-	for key := range r.dirty {
-		if e := r.gangs[key]; e != nil && e.stale && e.failure.Message != "" && e.plan == nil && e.led() {
-			e.stale = false
-			effects.Activate = append(effects.Activate, e.members[e.leader].pod)
-		}
-	}
+	r.advance(&effects)
 	return effects
 }
 
@@ -177,12 +189,16 @@ func (r *Registry) entry(key Key) *entry {
 	e := r.gangs[key]
 	if e == nil {
 		e = &entry{
+			registry:   r,
 			key:        key,
 			members:    map[types.UID]*member{},
 			succeeded:  map[types.UID]string{},
 			priorities: map[int32]int{},
 			born:       r.now(),
 			since:      r.now(),
+		}
+		if key.Single() {
+			e.spec = gang.Spec{MinMember: 1}
 		}
 		for s := range e.count {
 			e.count[s] = gang.Tally{}
@@ -205,10 +221,16 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		if len(e.members) == 0 {
 			e.whole = false
 		}
-		m = &member{gang: e, role: RoleOf(pod.Labels), standing: unknown}
+		if key.Single() {
+			e.born = pod.CreationTimestamp.Time
+		}
+		m = &member{gang: e, pod: pod, role: RoleOf(pod.Labels), standing: unknown, amount: RequestOf(pod)}
 		r.members[pod.UID] = m
 		e.members[pod.UID] = m
 		e.priorities[priorityOf(pod)]++
+		e.adopt(pod)
+	} else if m.pod.Generation != pod.Generation {
+		m.amount = RequestOf(pod) // Resized in place, or bound.
 	}
 	m.pod = pod
 	was := m.standing
@@ -221,6 +243,7 @@ func (r *Registry) remove(m *member, effects *Effects) {
 	e.stale = true
 	m.setReserved(false)
 	m.become(unknown)
+	m.gone()
 	delete(r.members, m.pod.UID)
 	delete(e.members, m.pod.UID)
 	if p := priorityOf(m.pod); e.priorities[p] == 1 {
@@ -233,47 +256,37 @@ func (r *Registry) remove(m *member, effects *Effects) {
 		e.leavePlan(m, effects)
 	}
 	r.settle(e, effects)
+	r.left(m.pod.UID)
 }
 
-// settle brings a gang to rest after a change: it ends a plan that is done, finds a leader for a gang that can be planned,
-// frees the members of one that has its minimum, and forgets one of which nothing is left. What changed is noted for the
-// reports.
+// settle brings a gang to rest after a change: it ends a plan that is done, puts a gang that can be planned into the line of
+// its queue, does the same for members beyond a minimum, and forgets a gang of which nothing is left. What changed is noted
+// for the reports.
 func (r *Registry) settle(e *entry, effects *Effects) {
 	if e == nil {
 		return
 	}
 	if e.podGroup == nil && len(e.members) == 0 && len(e.succeeded) == 0 {
+		e.leaveLine()
+		e.mark(false)
 		delete(r.gangs, e.key)
 		r.dirty[e.key] = struct{}{}
 		return
 	}
-	wasWhole := e.whole
 	e.settle(effects)
-	if e.whole && !wasWhole {
-		r.challenge(e, effects)
-	}
+	e.mark(e.mayBeVictim())
 	r.note(e)
-}
-
-// challenge lets the leaders of gangs in that wait with a higher priority than a gang that has just become whole: while
-// its members were on their way to be bound, it could not be evicted for them.
-func (r *Registry) challenge(e *entry, effects *Effects) {
-	for _, other := range r.gangs {
-		if other.failure.Message != "" && other.plan == nil && other.led() && other.priority() > e.priority() {
-			effects.Activate = append(effects.Activate, other.members[other.leader].pod)
-		}
-	}
 }
 
 // note stamps a gang whose verdict changed and remembers to report it.
 func (r *Registry) note(e *entry) {
-	if verdict := e.verdict(); verdict != e.noted {
+	now := r.now()
+	if verdict := e.verdict(now); verdict != e.noted {
 		if verdict.Reason != e.noted.Reason {
-			e.since = r.now()
+			e.since = now
 		}
 		e.noted = verdict
 	}
-	now := r.now()
 	switch broken := e.broken(); {
 	case !broken:
 		e.brokenSince = time.Time{}

@@ -5,9 +5,12 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/metadata"
@@ -32,25 +35,36 @@ type Store struct {
 	*Registry
 	handle    fwk.Handle
 	podGroups rest.Interface
+	queues    rest.Interface
+	// synced are the watches that have to have caught up before anything is admitted.
+	synced []cache.InformerSynced
 }
 
-// NewStore starts to watch pods and PodGroups for the scheduler behind a handle, until the context ends. It does not
-// wait for the watches: a gang that the registry does not know yet waits.
+// NewStore starts to watch what the registry has to know for the scheduler behind a handle, until the context ends. It does
+// not wait for the watches, but nothing is admitted before they have caught up: usage that is not known yet would be
+// handed out a second time.
 func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry) (*Store, error) {
-	client, err := podGroupClient(handle.KubeConfig())
-	if err != nil {
+	s := &Store{Registry: registry, handle: handle}
+	var err error
+	if s.podGroups, err = restClient(handle.KubeConfig(), podgroupv1alpha1.SchemeGroupVersion, podgroupv1alpha1.AddToScheme); err != nil {
 		return nil, err
 	}
-	s := &Store{Registry: registry, handle: handle, podGroups: client}
-	if err := s.watchPods(ctx); err != nil {
-		return nil, fmt.Errorf("watching pods: %w", err)
+	if s.queues, err = restClient(handle.KubeConfig(), schedulingv1alpha1.GroupVersion, schedulingv1alpha1.AddToScheme); err != nil {
+		return nil, err
 	}
-	if err := s.watchSucceeded(ctx); err != nil {
-		return nil, fmt.Errorf("watching succeeded pods: %w", err)
+	for what, watch := range map[string]func(context.Context) error{
+		"pods": s.watchPods, "succeeded pods": s.watchSucceeded, "nodes": s.watchNodes, "namespaces": s.watchNamespaces,
+		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues,
+	} {
+		if err := watch(ctx); err != nil {
+			return nil, fmt.Errorf("watching %s: %w", what, err)
+		}
 	}
-	if err := s.watchPodGroups(ctx); err != nil {
-		return nil, fmt.Errorf("watching PodGroups: %w", err)
-	}
+	go func() {
+		if cache.WaitForCacheSync(ctx.Done(), s.synced...) {
+			s.Apply(ctx, s.Open())
+		}
+	}()
 	return s, nil
 }
 
@@ -76,25 +90,64 @@ func (s *Store) Apply(ctx context.Context, effects Effects) {
 	}
 }
 
-func (s *Store) watchPods(ctx context.Context) error {
-	_, err := s.handle.SharedInformerFactory().Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+// follow hands what an informer tells to set and drop, and remembers when it has caught up.
+func follow[T any](s *Store, informer cache.SharedIndexInformer, set, drop func(T)) error {
+	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
-			if pod, ok := obj.(*corev1.Pod); ok {
-				s.Apply(ctx, s.SetPod(pod))
+			if object, ok := obj.(T); ok {
+				set(object)
 			}
 		},
 		UpdateFunc: func(_, obj any) {
-			if pod, ok := obj.(*corev1.Pod); ok {
-				s.Apply(ctx, s.SetPod(pod))
+			if object, ok := obj.(T); ok {
+				set(object)
 			}
 		},
 		DeleteFunc: func(obj any) {
-			if pod, ok := lastState(obj).(*corev1.Pod); ok {
-				s.Apply(ctx, s.DeletePod(pod.UID))
+			if object, ok := lastState(obj).(T); ok {
+				drop(object)
 			}
 		},
 	})
+	if err == nil {
+		s.synced = append(s.synced, registration.HasSynced)
+	}
 	return err
+}
+
+func (s *Store) watchPods(ctx context.Context) error {
+	return follow(s, s.handle.SharedInformerFactory().Core().V1().Pods().Informer(),
+		func(pod *corev1.Pod) { s.Apply(ctx, s.SetPod(pod)) },
+		func(pod *corev1.Pod) { s.Apply(ctx, s.DeletePod(pod.UID)) })
+}
+
+func (s *Store) watchNodes(ctx context.Context) error {
+	return follow(s, s.handle.SharedInformerFactory().Core().V1().Nodes().Informer(),
+		func(node *corev1.Node) { s.Apply(ctx, s.SetNode(node)) },
+		func(node *corev1.Node) { s.Apply(ctx, s.DeleteNode(node.Name)) })
+}
+
+func (s *Store) watchNamespaces(ctx context.Context) error {
+	return follow(s, s.handle.SharedInformerFactory().Core().V1().Namespaces().Informer(),
+		func(namespace *corev1.Namespace) { s.Apply(ctx, s.SetNamespace(namespace.Name, namespace.Labels)) },
+		func(namespace *corev1.Namespace) { s.Apply(ctx, s.SetNamespace(namespace.Name, nil)) })
+}
+
+func (s *Store) watchQueues(ctx context.Context) error {
+	informer := cache.NewSharedIndexInformer(
+		cache.NewListWatchFromClient(s.queues, "queues", metav1.NamespaceAll, fields.Everything()), &schedulingv1alpha1.Queue{}, 0, cache.Indexers{})
+	err := follow(s, informer, func(queue *schedulingv1alpha1.Queue) {
+		effects, err := s.SetQueue(queue)
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "Reading a Queue")
+		}
+		s.Apply(ctx, effects)
+	}, func(queue *schedulingv1alpha1.Queue) { s.Apply(ctx, s.DeleteQueue(queue.Name)) })
+	if err != nil {
+		return err
+	}
+	go informer.RunWithContext(ctx)
+	return nil
 }
 
 // watchSucceeded watches the metadata of gang members that succeeded: the scheduler's own informer drops pods that have
@@ -112,17 +165,11 @@ func (s *Store) watchSucceeded(ctx context.Context) error {
 	if err := informer.SetTransform(onlyIdentity); err != nil {
 		return err
 	}
-	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(obj any) {
-			if key, uid, role, ok := succeeded(obj); ok {
-				s.Apply(ctx, s.SetSucceeded(key, uid, role))
-			}
-		},
-		DeleteFunc: func(obj any) {
-			if key, uid, _, ok := succeeded(lastState(obj)); ok {
-				s.Apply(ctx, s.ForgetSucceeded(key, uid))
-			}
-		},
+	if err := follow(s, informer, func(pod *metav1.PartialObjectMetadata) {
+		s.Apply(ctx, s.SetSucceeded(succeeded(pod)))
+	}, func(pod *metav1.PartialObjectMetadata) {
+		key, uid, _ := succeeded(pod)
+		s.Apply(ctx, s.ForgetSucceeded(key, uid))
 	}); err != nil {
 		return err
 	}
@@ -138,12 +185,8 @@ func onlyIdentity(obj any) (any, error) {
 	return obj, nil
 }
 
-func succeeded(obj any) (Key, types.UID, string, bool) {
-	pod, ok := obj.(*metav1.PartialObjectMetadata)
-	if !ok {
-		return Key{}, "", "", false
-	}
-	return Key{Namespace: pod.Namespace, Name: pod.Labels[schedulingv1alpha1.PodGroupLabel]}, pod.UID, RoleOf(pod.Labels), true
+func succeeded(pod *metav1.PartialObjectMetadata) (Key, types.UID, string) {
+	return Key{Namespace: pod.Namespace, Name: pod.Labels[schedulingv1alpha1.PodGroupLabel]}, pod.UID, RoleOf(pod.Labels)
 }
 
 func (s *Store) watchPodGroups(ctx context.Context) error {
@@ -153,23 +196,11 @@ func (s *Store) watchPodGroups(ctx context.Context) error {
 	if err := informer.SetTransform(withKind); err != nil {
 		return err
 	}
-	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(obj any) {
-			if pg, ok := obj.(*podgroupv1alpha1.PodGroup); ok {
-				s.Apply(ctx, s.SetPodGroup(pg))
-			}
-		},
-		UpdateFunc: func(_, obj any) {
-			if pg, ok := obj.(*podgroupv1alpha1.PodGroup); ok {
-				s.Apply(ctx, s.SetPodGroup(pg))
-			}
-		},
-		DeleteFunc: func(obj any) {
-			if pg, ok := lastState(obj).(*podgroupv1alpha1.PodGroup); ok {
-				s.Apply(ctx, s.DeletePodGroup(Key{Namespace: pg.Namespace, Name: pg.Name}))
-			}
-		},
-	}); err != nil {
+	if err := follow(s, informer,
+		func(pg *podgroupv1alpha1.PodGroup) { s.Apply(ctx, s.SetPodGroup(pg)) },
+		func(pg *podgroupv1alpha1.PodGroup) {
+			s.Apply(ctx, s.DeletePodGroup(Key{Namespace: pg.Namespace, Name: pg.Name}))
+		}); err != nil {
 		return err
 	}
 	go informer.RunWithContext(ctx)
@@ -193,21 +224,21 @@ func lastState(obj any) any {
 	return obj
 }
 
-// podGroupClient makes a typed client for scheduling.x-k8s.io/v1alpha1 in its own scheme.
-func podGroupClient(config *rest.Config) (rest.Interface, error) {
+// restClient makes a typed client for one group and version in its own scheme.
+func restClient(config *rest.Config, version schema.GroupVersion, addToScheme func(*runtime.Scheme) error) (rest.Interface, error) {
 	scheme := runtime.NewScheme()
-	if err := podgroupv1alpha1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("registering the PodGroup types: %w", err)
+	if err := addToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering the types of %s: %w", version, err)
 	}
-	metav1.AddToGroupVersion(scheme, podgroupv1alpha1.SchemeGroupVersion)
+	metav1.AddToGroupVersion(scheme, version)
 	config = rest.CopyConfig(config)
-	config.GroupVersion = &podgroupv1alpha1.SchemeGroupVersion
+	config.GroupVersion = &version
 	config.APIPath = "/apis"
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	client, err := rest.RESTClientFor(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for PodGroups: %w", err)
+		return nil, fmt.Errorf("making a client for %s: %w", version, err)
 	}
 	return client, nil
 }
@@ -219,6 +250,19 @@ func (s *Store) SetPhase(ctx context.Context, pg *podgroupv1alpha1.PodGroup, pha
 		SubResource("status").Body(patch).Do(ctx).Error()
 	if err != nil {
 		return fmt.Errorf("setting the phase of PodGroup %s/%s to %s: %w", pg.Namespace, pg.Name, phase, err)
+	}
+	return nil
+}
+
+// Evict asks the Eviction API to send a pod away: PodDisruptionBudgets hold, and the pod gets the condition
+// DisruptionTarget. A pod that is gone, or is another one by now, is no error.
+func (s *Store) Evict(ctx context.Context, pod *corev1.Pod) error {
+	err := s.handle.ClientSet().CoreV1().Pods(pod.Namespace).EvictV1(ctx, &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}},
+	})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("evicting pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	return nil
 }

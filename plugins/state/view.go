@@ -1,6 +1,8 @@
 package state
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,8 +15,10 @@ import (
 // View is what a gang looks like at one moment. Its objects are shared: readers must not change them.
 type View struct {
 	Key Key
-	// PodGroup is nil where it does not exist.
+	// PodGroup is nil where it does not exist, and for a single pod.
 	PodGroup *podgroupv1alpha1.PodGroup
+	// Queue is the name of the gang's queue.
+	Queue string
 	// Verdict is why the gang waits; its reason is gang.None where it has its minimum.
 	Verdict gang.Verdict
 	// Since is when the verdict's reason became what it is.
@@ -30,8 +34,10 @@ type View struct {
 	Whole bool
 	// BrokenSince is when the gang fell below its minimum while members run; zero where that is not so.
 	BrokenSince time.Time
-	// Waiting are the members that could be placed, oldest first; Members are those that are bound.
+	// Waiting are the members that could be placed, oldest first; Bound are those that have a node.
 	Waiting, Bound []*corev1.Pod
+	// Created is when the PodGroup, or the single pod, came to be.
+	Created time.Time
 }
 
 // Partial reports whether members are bound although the gang never had its minimum, and nothing is under way to
@@ -40,14 +46,17 @@ func (v View) Partial() bool {
 	return v.Running > 0 && !v.Whole && v.Reserved == 0 && !v.BrokenSince.IsZero()
 }
 
-// Changed names the gangs that changed since the last call.
+// Changed names the gangs that changed since the last call, those included whose reason changed because others did.
 func (r *Registry) Changed() []Key {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	keys := make([]Key, 0, len(r.dirty))
-	for key := range r.dirty {
-		keys = append(keys, key)
+	now := r.now()
+	for _, c := range r.claims {
+		if c.m == nil && c.e.verdict(now) != c.e.noted {
+			r.note(c.e)
+		}
 	}
+	keys := slices.Collect(maps.Keys(r.dirty))
 	clear(r.dirty)
 	return keys
 }
@@ -60,9 +69,14 @@ func (r *Registry) View(key Key) (View, bool) {
 	if e == nil {
 		return View{}, false
 	}
+	return e.view(), true
+}
+
+func (e *entry) view() View {
 	v := View{
-		Key:         key,
+		Key:         e.key,
 		PodGroup:    e.podGroup,
+		Queue:       e.queue(),
 		Verdict:     e.noted,
 		Since:       e.since,
 		MinMember:   e.spec.MinMember,
@@ -73,6 +87,7 @@ func (r *Registry) View(key Key) (View, bool) {
 		Whole:       e.whole,
 		BrokenSince: e.brokenSince,
 		Waiting:     e.pods(ready),
+		Created:     e.born,
 	}
 	for _, pod := range e.pods(held) {
 		if pod.Spec.NodeName == "" {
@@ -83,7 +98,7 @@ func (r *Registry) View(key Key) (View, bool) {
 			v.Started++
 		}
 	}
-	return v, true
+	return v
 }
 
 // WaitsInPermit reports whether a pod that the framework holds in Permit is one that a plan holds there. One that is
@@ -97,3 +112,13 @@ func (r *Registry) WaitsInPermit(uid types.UID) bool {
 
 // Sweep forgets the queue order of pods that left before a time.
 func (r *Registry) Sweep(before time.Time) { r.order.sweep(before) }
+
+// PriorityOf is the priority with which a pod is scheduled: its gang's, or its own.
+func (r *Registry) PriorityOf(pod *corev1.Pod) int32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.members[pod.UID]; m != nil {
+		return m.gang.priority()
+	}
+	return priorityOf(pod)
+}

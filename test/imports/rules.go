@@ -110,10 +110,10 @@ func pluginsStandAlone(p pkg) []string {
 	}
 	siblings := each(p.allImports(), func(imported string) string {
 		other := family(strings.TrimPrefix(imported, p.module+"/"), "plugins")
-		if other == "" || other == own || other == "plugins/state" {
+		if other == "" || other == own || other == "plugins/state" || other == "plugins/placement" {
 			return ""
 		}
-		return fmt.Sprintf("imports %s, but plugins never import each other, only plugins/state", imported)
+		return fmt.Sprintf("imports %s, but plugins never import each other, only plugins/state and plugins/placement", imported)
 	})
 	return append(siblings, each(p.Deps, func(dep string) string {
 		if under(dep, "sigs.k8s.io/controller-runtime") {

@@ -97,7 +97,7 @@ func TestBadSchedulerConfiguration(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, says string }{
 		"unknown field":              {"podMaxBackoffSeconds: 10", "podMaxBackoff: 10", "podMaxBackoff"},
 		"negative value":             {"podInitialBackoffSeconds: 1", "podInitialBackoffSeconds: -1", "podInitialBackoffSeconds"},
-		"unknown plugin":             {"name: GangGate", "name: GangDoor", "GangDoor"},
+		"unknown plugin":             {"name: FairShare", "name: GangDoor", "GangDoor"},
 		"unknown plugin argument":    {"brokenGangGracePeriod: 5m", "brokenGangGrace: 5m", "brokenGangGrace"},
 		"negative plugin argument":   {"brokenGangGracePeriod: 5m", "brokenGangGracePeriod: -5m", "brokenGangGracePeriod"},
 		"plugin argument of a shape": {"brokenGangGracePeriod: 5m", "brokenGangGracePeriod: soon", "soon"},

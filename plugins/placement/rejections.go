@@ -1,4 +1,4 @@
-package coscheduling
+package placement
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
 // rejections gathers why nodes cannot take members, in the form that kube-scheduler's users know: a count of nodes for
@@ -18,6 +19,8 @@ type rejections struct {
 	// several of them.
 	byNode map[int][]string
 	all    []string
+	// other is set where a node was refused for something that other pods hold and that is no amount of a resource.
+	other bool
 }
 
 func newRejections(nodes int) *rejections {
@@ -28,11 +31,16 @@ func (r *rejections) add(node int, status *fwk.Status) {
 	if _, known := r.byNode[node]; !known {
 		r.byNode[node] = status.Reasons()
 	}
+	r.other = r.other || mayComeToAccept(status) || isFull(status) && status.Plugin() != names.NodeResourcesFit
 }
 
 func (r *rejections) addAll(status *fwk.Status) {
 	r.all = append(r.all, status.Message())
+	r.other = true
 }
+
+// notOfRoom reports whether amounts of resources do not explain all refusals.
+func (r *rejections) notOfRoom() bool { return r.other }
 
 // String is empty where no node was refused.
 func (r *rejections) String() string {

@@ -1,19 +1,18 @@
-package coscheduling
+package placement
 
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
-	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
+	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
@@ -21,7 +20,7 @@ import (
 type class struct {
 	role    string
 	pods    []*corev1.Pod
-	request map[string]int64
+	request resource.Amounts
 	// traits is what filters look at.
 	traits traits
 	// singular members hold volumes or claims of their own, so that what was found for one says nothing of the next.
@@ -36,7 +35,7 @@ type traits struct {
 }
 
 // classify groups pods into classes, in the order of their first members.
-func (pl *Coscheduling) classify(pods []*corev1.Pod) ([]*class, error) {
+func (pl *Planner) classify(pods []*corev1.Pod) ([]*class, error) {
 	looked, err := pl.labelsLookedAt(pods)
 	if err != nil {
 		return nil, err
@@ -71,7 +70,7 @@ func lastIndexFunc(classes []*class, same func(*class) bool) int {
 // labelsLookedAt names the labels of the members that a filter may look at: those in the selectors of members that want
 // to be near, away from or spread among others, and of running pods that keep others away. The rank that a job writes on
 // each of its pods is rarely among them; if it counted, every member would be a class of its own.
-func (pl *Coscheduling) labelsLookedAt(pods []*corev1.Pod) (sets.Set[string], error) {
+func (pl *Planner) labelsLookedAt(pods []*corev1.Pod) (sets.Set[string], error) {
 	looked := sets.New[string]()
 	for _, pod := range pods {
 		if pod.Spec.Affinity != nil {
@@ -117,14 +116,7 @@ func insertKeys(keys sets.Set[string], selector labels.Selector) {
 }
 
 func traitsOf(pod *corev1.Pod, looked sets.Set[string]) traits {
-	spec := pod.Spec
-	spec.Containers = traitsOfContainers(spec.Containers)
-	spec.InitContainers = traitsOfContainers(spec.InitContainers)
-	spec.EphemeralContainers = nil
-	spec.Volumes = slices.DeleteFunc(slices.Clone(spec.Volumes), func(v corev1.Volume) bool { return !restricts(v) })
-	spec.Hostname, spec.Subdomain, spec.ServiceAccountName, spec.DeprecatedServiceAccount = "", "", "", ""
-	spec.ImagePullSecrets, spec.HostAliases, spec.DNSConfig = nil, nil, nil
-	t := traits{Spec: spec}
+	t := traits{Spec: state.Traits(pod)}
 	for key := range looked {
 		if value, has := pod.Labels[key]; has {
 			if t.Labels == nil {
@@ -136,26 +128,13 @@ func traitsOf(pod *corev1.Pod, looked sets.Set[string]) traits {
 	return t
 }
 
-func traitsOfContainers(containers []corev1.Container) []corev1.Container {
-	stripped := make([]corev1.Container, len(containers))
-	for i, c := range containers {
-		stripped[i] = corev1.Container{Ports: c.Ports, Resources: c.Resources, ResizePolicy: c.ResizePolicy, RestartPolicy: c.RestartPolicy, SecurityContext: c.SecurityContext}
-	}
-	return stripped
-}
-
-// restricts reports whether a volume can keep a pod from a node.
-func restricts(v corev1.Volume) bool {
-	return v.ConfigMap == nil && v.Secret == nil && v.EmptyDir == nil && v.DownwardAPI == nil && v.Projected == nil && v.HostPath == nil
-}
-
 func holdsOwn(pod *corev1.Pod) bool {
-	return len(pod.Spec.ResourceClaims) > 0 || slices.ContainsFunc(pod.Spec.Volumes, restricts)
+	return len(pod.Spec.ResourceClaims) > 0 || slices.ContainsFunc(pod.Spec.Volumes, state.Restricts)
 }
 
 // constrainsOthers reports whether placing this pod can change where others may go, other than by the resources that it
 // takes.
-func (pl *Coscheduling) constrainsOthers(pod *corev1.Pod) bool {
+func (pl *Planner) constrainsOthers(pod *corev1.Pod) bool {
 	affinity := pod.Spec.Affinity
 	switch {
 	case affinity != nil && affinity.PodAffinity != nil && len(affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution) > 0,
@@ -179,24 +158,17 @@ func (pl *Coscheduling) constrainsOthers(pod *corev1.Pod) bool {
 }
 
 // requestOf is what NodeResourcesFit counts for a pod: milli-CPU, bytes and numbers.
-func (pl *Coscheduling) requestOf(pod *corev1.Pod) map[string]int64 {
-	request := map[string]int64{string(corev1.ResourcePods): 1}
-	throughDRA := pl.claimedThroughDRA(pod)
-	for name, quantity := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
-		switch {
-		case quantity.IsZero() || slices.Contains(throughDRA, name):
-		case name == corev1.ResourceCPU:
-			request[string(name)] = quantity.MilliValue()
-		default:
-			request[string(name)] = quantity.Value()
-		}
+func (pl *Planner) requestOf(pod *corev1.Pod) resource.Amounts {
+	request := state.RequestOf(pod)
+	for _, name := range pl.claimedThroughDRA(pod) {
+		delete(request, string(name))
 	}
 	return request
 }
 
 // claimedThroughDRA lists the extended resources of a pod that a DeviceClass backs: the scheduler makes claims for them,
 // and no node need list them.
-func (pl *Coscheduling) claimedThroughDRA(pod *corev1.Pod) []corev1.ResourceName {
+func (pl *Planner) claimedThroughDRA(pod *corev1.Pod) []corev1.ResourceName {
 	manager := pl.handle.SharedDRAManager()
 	if manager == nil {
 		return nil
@@ -204,16 +176,10 @@ func (pl *Coscheduling) claimedThroughDRA(pod *corev1.Pod) []corev1.ResourceName
 	var names []corev1.ResourceName
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		for name := range container.Resources.Requests {
-			if isExtended(name) && manager.DeviceClassResolver().GetDeviceClass(name) != nil {
+			if state.IsExtended(name) && manager.DeviceClassResolver().GetDeviceClass(name) != nil {
 				names = append(names, name)
 			}
 		}
 	}
 	return names
-}
-
-// isExtended reports whether a resource is neither Kubernetes' own nor without a domain.
-func isExtended(name corev1.ResourceName) bool {
-	domain, _, qualified := strings.Cut(string(name), "/")
-	return qualified && domain != "kubernetes.io" && !strings.HasSuffix(domain, ".kubernetes.io")
 }

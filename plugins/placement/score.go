@@ -1,4 +1,4 @@
-package coscheduling
+package placement
 
 import (
 	"context"
@@ -15,7 +15,7 @@ var wishful = []string{names.NodeAffinity, names.TaintToleration, names.InterPod
 
 // preferences scores the allowed nodes by what a class prefers, higher first, as the framework's own plugins judge it.
 // It is nil where there is nothing to prefer.
-func (pl *Coscheduling) preferences(ctx context.Context, cycle fwk.CycleState, class *class, nodes []fwk.NodeInfo, allowed []int32) ([]int64, error) {
+func (pl *Planner) preferences(ctx context.Context, cycle fwk.CycleState, class *class, nodes []fwk.NodeInfo, allowed []int32) ([]int64, error) {
 	pod := class.pods[0]
 	candidates := make([]fwk.NodeInfo, len(allowed))
 	for i, node := range allowed {

@@ -1,4 +1,4 @@
-package coscheduling
+package placement
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -27,12 +28,13 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/util/assumecache"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
 // planner is the plugin over kube-scheduler's own plugins and a snapshot, with no API server.
-func planner(tb testing.TB, nodes []*corev1.Node, running []*corev1.Pod) (*Coscheduling, []fwk.NodeInfo) {
+func planner(tb testing.TB, nodes []*corev1.Node, running []*corev1.Pod) (*Planner, []fwk.NodeInfo) {
 	tb.Helper()
 	metrics.Register()
 	config, err := latest.Default()
@@ -69,7 +71,7 @@ func planner(tb testing.TB, nodes []*corev1.Node, running []*corev1.Pod) (*Cosch
 	}
 	// A snapshot that is made for tests lists its nodes in random order.
 	slices.SortFunc(infos, func(a, b fwk.NodeInfo) int { return strings.Compare(a.Node().Name, b.Node().Name) })
-	return &Coscheduling{handle: f, framework: f}, infos
+	return &Planner{handle: f, framework: f, gangs: &state.Store{Registry: state.NewRegistry(time.Now, dispatch.Options{})}}, infos
 }
 
 // noNominations is a cluster in which nobody preempts.
@@ -154,14 +156,14 @@ func hostPort(port int32) func(*corev1.Pod) {
 	}
 }
 
-func planOf(tb testing.TB, pl *Coscheduling, infos []fwk.NodeInfo, pods []*corev1.Pod, need gang.Need) ([]state.Placement, *refusal) {
+func planOf(tb testing.TB, pl *Planner, infos []fwk.NodeInfo, pods []*corev1.Pod, need gang.Need) *Attempt {
 	tb.Helper()
 	request := state.Request{Key: state.Key{Namespace: "ns", Name: "g"}, Need: need, Pods: pods}
-	placements, refusal, err := pl.plan(context.Background(), request, infos, onCycle)
+	attempt, err := pl.Plan(context.Background(), request, infos, OnCycle)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return placements, refusal
+	return attempt
 }
 
 const hostname = "kubernetes.io/hostname"
@@ -250,15 +252,16 @@ func TestPlanAsksTheFilters(t *testing.T) {
 			if need.Total == 0 {
 				need.Total = len(tc.pods)
 			}
-			placements, refusal := planOf(t, pl, infos, tc.pods, need)
+			attempt := planOf(t, pl, infos, tc.pods, need)
+			placements := attempt.Placements
 			if tc.want == nil {
-				if refusal == nil || !strings.Contains(refusal.failure.Message, tc.says) {
-					t.Fatalf("refusal %+v, want one that says %q", refusal, tc.says)
+				if placements != nil || !strings.Contains(attempt.Message, tc.says) {
+					t.Fatalf("placed %v, refused with %q, want %q", placements, attempt.Message, tc.says)
 				}
 				return
 			}
-			if refusal != nil {
-				t.Fatal(refusal.failure.Message)
+			if attempt.Result != gang.Placed {
+				t.Fatal(attempt.Message)
 			}
 			got := map[string]int{}
 			for _, p := range placements {
@@ -321,9 +324,9 @@ func TestPlanLeavesTheSnapshotAlone(t *testing.T) {
 	pl, infos := planner(t, nodes, nil)
 	pods := members("w", 2, 1, awayFrom("w", "rack"))
 	for range 2 {
-		placements, refusal := planOf(t, pl, infos, pods, gang.Need{Total: 2})
-		if refusal != nil || len(placements) != 2 {
-			t.Fatalf("placed %v, refused %+v", placements, refusal)
+		placements := planOf(t, pl, infos, pods, gang.Need{Total: 2}).Placements
+		if len(placements) != 2 {
+			t.Fatalf("placed %v", placements)
 		}
 		for _, info := range infos {
 			if len(info.GetPods()) != 0 {
@@ -363,8 +366,8 @@ func BenchmarkPlan(b *testing.B) {
 			}
 			pl, infos := planner(b, nodes, nil)
 			for b.Loop() {
-				if _, refusal := planOf(b, pl, infos, bench.pods, gang.Need{Total: len(bench.pods)}); (refusal == nil) != bench.expect {
-					b.Fatalf("refusal %+v", refusal)
+				if attempt := planOf(b, pl, infos, bench.pods, gang.Need{Total: len(bench.pods)}); (attempt.Result == gang.Placed) != bench.expect {
+					b.Fatalf("%v: %s", attempt.Result, attempt.Message)
 				}
 			}
 		})

@@ -1,4 +1,4 @@
-package coscheduling
+package placement
 
 import (
 	"context"
@@ -17,7 +17,7 @@ type simulation struct {
 	ctx       context.Context
 	framework framework.Framework
 	snapshot  fwk.MutableSnapshotSharedLister
-	use       snapshotUse
+	use       SnapshotUse
 	classes   []*class
 	names     []string
 	placed    []step
@@ -38,7 +38,7 @@ type step struct {
 	cycle *framework.CycleState
 }
 
-func newSimulation(ctx context.Context, f framework.Framework, classes []*class, nodes []fwk.NodeInfo, use snapshotUse) (*simulation, error) {
+func newSimulation(ctx context.Context, f framework.Framework, classes []*class, nodes []fwk.NodeInfo, use SnapshotUse) (*simulation, error) {
 	s := &simulation{
 		ctx:       ctx,
 		framework: f,
@@ -51,7 +51,7 @@ func newSimulation(ctx context.Context, f framework.Framework, classes []*class,
 	for _, node := range nodes {
 		s.names = append(s.names, node.Node().Name)
 	}
-	if use == onCycle {
+	if use == OnCycle {
 		if err := s.snapshot.StartMutations(); err != nil {
 			return nil, fmt.Errorf("starting to simulate on the snapshot: %w", err)
 		}
@@ -61,7 +61,7 @@ func newSimulation(ctx context.Context, f framework.Framework, classes []*class,
 
 // close ends the session of mutations if it is the simulation's own. The planner has taken back all placements.
 func (s *simulation) close() error {
-	if s.use == onMutated {
+	if s.use == OnMutated {
 		return nil
 	}
 	if err := s.snapshot.EndMutations(); err != nil {

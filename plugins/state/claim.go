@@ -1,0 +1,312 @@
+package state
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/resource"
+)
+
+// claim is a place in the line: a gang's, or that of one member beyond its minimum.
+type claim struct {
+	id string
+	e  *entry
+	// m is the member beyond the minimum; nil where the claim is the gang's.
+	m *member
+	// turn is set while it is the claim's turn.
+	turn *dispatch.Turn
+	// outcome is what the scheduling cycle found, until the attempt has ended.
+	outcome *Outcome
+}
+
+// queueTraits are what the registry itself reads of a Queue.
+type queueTraits struct {
+	// selector says which namespaces may submit.
+	selector labels.Selector
+}
+
+// adopt takes note of what a new member says about its gang.
+func (e *entry) adopt(pod *corev1.Pod) {
+	e.stale = true
+	if name := pod.Labels[schedulingv1alpha1.QueueLabel]; name != "" && e.podQueue == "" {
+		e.podQueue = name
+	}
+	if pod.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false" {
+		e.firmPods++
+	}
+	runtime, err := runtimeOf(pod.Annotations)
+	if err != nil {
+		e.runtimeErr = err
+	}
+	if deadline := pod.Spec.ActiveDeadlineSeconds; runtime == 0 && deadline != nil {
+		runtime = time.Duration(*deadline) * time.Second
+	}
+	e.podRuntime = max(e.podRuntime, runtime)
+}
+
+// queue names the gang's queue: the label of the PodGroup, else of a member, else of the namespace, else the default.
+func (e *entry) queue() string {
+	fromPodGroup := ""
+	if e.podGroup != nil {
+		fromPodGroup = e.podGroup.Labels[schedulingv1alpha1.QueueLabel]
+	}
+	return cmp.Or(fromPodGroup, e.podQueue, e.registry.namespaces[e.key.Namespace][schedulingv1alpha1.QueueLabel], schedulingv1alpha1.DefaultQueue)
+}
+
+// firm reports whether the PodGroup or a member forbids eviction.
+func (e *entry) firm() bool {
+	return e.firmPods > 0 || e.podGroup != nil && e.podGroup.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false"
+}
+
+// runtime is how long the gang is expected to run; 0 where nobody says.
+func (e *entry) runtime() time.Duration {
+	if e.podGroup != nil {
+		if runtime, err := runtimeOf(e.podGroup.Annotations); err == nil && runtime > 0 {
+			return runtime
+		}
+	}
+	return e.podRuntime
+}
+
+// malformed is what is wrong with the annotations of the gang, nil where nothing is.
+func (e *entry) malformed() error {
+	if e.podGroup != nil {
+		if _, err := runtimeOf(e.podGroup.Annotations); err != nil {
+			return err
+		}
+	}
+	return e.runtimeErr
+}
+
+func runtimeOf(annotations map[string]string) (time.Duration, error) {
+	text := annotations[schedulingv1alpha1.ExpectedRuntimeAnnotation]
+	if text == "" {
+		return 0, nil
+	}
+	runtime, err := time.ParseDuration(text)
+	if err != nil || runtime <= 0 {
+		return 0, fmt.Errorf("annotation %s is %q: it must be a positive Go duration, like 90m", schedulingv1alpha1.ExpectedRuntimeAnnotation, text)
+	}
+	return runtime, nil
+}
+
+// rebook charges the members anew after something changed that decides which queue pays.
+func (e *entry) rebook() {
+	for _, m := range e.members {
+		m.book()
+	}
+}
+
+// barred is why the gang may not stand in the line of its queue at all; empty where it may.
+func (e *entry) barred() string {
+	traits, exists := e.registry.queues[e.queue()]
+	if exists && traits.selector != nil && !traits.selector.Matches(e.registry.namespaces[e.key.Namespace]) {
+		return fmt.Sprintf("queue %s does not admit gangs of namespace %s: its namespaceSelector does not match", e.queue(), e.key.Namespace)
+	}
+	return ""
+}
+
+// enterLine gives the gang its place in the line of its queue, or takes note of what changed about it.
+func (e *entry) enterLine() {
+	e.stale = false
+	if e.malformed() != nil || e.barred() != "" {
+		e.leaveLine()
+		return
+	}
+	if e.claim == nil {
+		e.claim = &claim{id: e.key.id(), e: e}
+		e.registry.claims[e.claim.id] = e.claim
+	}
+	g := dispatch.Gang{
+		ID: e.claim.id, Queue: e.queue(), Priority: e.priority(), Mending: e.running() > 0, Born: e.born,
+		Amount: resource.Amounts{}, Runtime: e.runtime(), Firm: e.firm(),
+	}
+	waiting := e.pods(ready)
+	for _, pod := range e.minimum(waiting) {
+		m := e.members[pod.UID]
+		g.Amount.Add(m.amount)
+		if last := len(g.Members) - 1; last >= 0 && sameAmounts(g.Members[last].Amount, m.amount) {
+			g.Members[last].Count++
+		} else {
+			g.Members = append(g.Members, dispatch.Members{Count: 1, Amount: m.amount})
+		}
+	}
+	g.Shape = e.shape(waiting)
+	before := e.registry.line.Trying()
+	e.registry.line.Add(g, e.registry.now())
+	if before == e.claim.id && e.registry.line.Trying() != before {
+		e.claim.turn, e.claim.outcome = nil, nil
+	}
+}
+
+// minimum chooses the members whose requests the queue is asked for: of each role what it lacks, the oldest first.
+func (e *entry) minimum(waiting []*corev1.Pod) []*corev1.Pod {
+	need := e.need()
+	if need.Total >= len(waiting) {
+		return waiting
+	}
+	left, role := need.Total, maps.Clone(need.Role)
+	for _, missing := range role {
+		left -= missing
+	}
+	return slices.DeleteFunc(slices.Clone(waiting), func(pod *corev1.Pod) bool {
+		m := e.members[pod.UID]
+		switch {
+		case role[m.role] > 0:
+			role[m.role]--
+		case left > 0:
+			left--
+		default:
+			return true
+		}
+		return false
+	})
+}
+
+// shape is equal for gangs that no placement can tell apart.
+func (e *entry) shape(waiting []*corev1.Pod) string {
+	count := map[string]int{}
+	for _, pod := range waiting {
+		m := e.members[pod.UID]
+		if m.shape == "" {
+			m.shape = shapeOf(pod)
+		}
+		count[m.role+"\x00"+m.shape]++
+	}
+	hash := fnv.New128a()
+	need := e.need()
+	fmt.Fprintf(hash, "%d", need.Total)
+	for _, role := range slices.Sorted(maps.Keys(need.Role)) {
+		fmt.Fprintf(hash, "/%s=%d", role, need.Role[role])
+	}
+	for _, key := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(hash, "/%s=%d", key, count[key])
+	}
+	return string(hash.Sum(nil))
+}
+
+// shapeOf is equal for pods that no filter can tell apart. Pods that constrain others also differ by their labels and
+// their namespace.
+func shapeOf(pod *corev1.Pod) string {
+	shape := struct {
+		Traits    corev1.PodSpec
+		Namespace string
+		Labels    map[string]string
+	}{Traits: Traits(pod)}
+	if shape.Traits.Affinity != nil || len(shape.Traits.TopologySpreadConstraints) > 0 || len(shape.Traits.Volumes) > 0 || len(shape.Traits.ResourceClaims) > 0 {
+		shape.Namespace, shape.Labels = pod.Namespace, pod.Labels
+	}
+	hash := fnv.New128a()
+	if err := json.NewEncoder(hash).Encode(shape); err != nil {
+		return string(pod.UID) // Like no other.
+	}
+	return string(hash.Sum(nil))
+}
+
+// leaveLine takes the gang out of the line, whatever its state there.
+func (e *entry) leaveLine() {
+	if e.claim == nil {
+		return
+	}
+	e.registry.line.Remove(e.claim.id)
+	delete(e.registry.claims, e.claim.id)
+	e.registry.forgetVictims(e.key)
+	e.claim = nil
+}
+
+// enterSurplus gives every member beyond the minimum a place in the line of its own.
+func (e *entry) enterSurplus() {
+	if e.key.Single() || e.surplus == e.count[ready].Total() || e.malformed() != nil || e.barred() != "" {
+		return
+	}
+	for _, m := range e.members {
+		if m.standing != ready || m.claim != nil {
+			continue
+		}
+		if m.shape == "" {
+			m.shape = shapeOf(m.pod)
+		}
+		m.claim = &claim{id: e.key.id() + "#" + string(m.pod.UID), e: e, m: m}
+		e.registry.claims[m.claim.id] = m.claim
+		e.surplus++
+		e.registry.line.Add(dispatch.Gang{
+			ID: m.claim.id, Queue: e.queue(), Priority: e.priority(), Born: m.pod.CreationTimestamp.Time, Shape: m.role + "\x00" + m.shape,
+			Amount: m.amount, Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: e.runtime(), Firm: e.firm(),
+		}, e.registry.now())
+	}
+}
+
+func (e *entry) leaveSurplus() {
+	if e.surplus == 0 {
+		return
+	}
+	for _, m := range e.members {
+		m.leaveLine()
+	}
+}
+
+func (m *member) leaveLine() {
+	if m.claim == nil {
+		return
+	}
+	m.gang.registry.line.Remove(m.claim.id)
+	delete(m.gang.registry.claims, m.claim.id)
+	m.claim = nil
+	m.gang.surplus--
+}
+
+// place says where in its line a gang stands, as "3 of 17".
+func (e *entry) place() string {
+	if e.claim == nil {
+		return ""
+	}
+	place, length := e.registry.line.Place(e.claim.id)
+	return strconv.Itoa(place) + " of " + strconv.Itoa(length)
+}
+
+// verdict is why the gang waits, by the precedence of gang.Reasons.
+func (e *entry) verdict(now time.Time) gang.Verdict {
+	switch {
+	case !e.key.Single() && e.podGroup == nil && e.count[ready].Total()+e.count[hindered].Total() == 0:
+		// Members that run, or are on their way out, wait for nothing when their PodGroup has been deleted.
+		return gang.Verdict{}
+	case !e.key.Single() && e.podGroup == nil:
+		return gang.Verdict{Reason: gang.PodGroupNotFound, Message: fmt.Sprintf("PodGroup %q does not exist in namespace %q", e.key.Name, e.key.Namespace)}
+	case e.specErr != nil:
+		return gang.Verdict{Reason: gang.Misconfigured, Message: e.specErr.Error()}
+	case e.need().Met(), (e.whole || e.key.Single()) && len(e.members) == 0:
+		// The second is a gang that ran and is gone: it waits for nothing.
+		return gang.Verdict{}
+	case e.plan != nil:
+		return gang.Verdict{Reason: gang.Committing, Message: "the gang is being bound"}
+	}
+	if err := e.malformed(); err != nil {
+		return gang.Verdict{Reason: gang.Misconfigured, Message: err.Error()}
+	}
+	if gated := e.registry.line.Gated(e.queue()); gated.Reason == gang.QueueNotFound || gated.Reason == gang.Misconfigured {
+		return gated
+	}
+	if barred := e.barred(); barred != "" {
+		return gang.Verdict{Reason: gang.NamespaceNotAllowed, Message: barred}
+	}
+	if e.claim != nil {
+		return e.registry.line.Why(e.claim.id, now)
+	}
+	shortage := e.spec.Shortage(e.count[held], e.count[ready])
+	if gated := e.count[hindered].Total(); gated > 0 {
+		shortage += fmt.Sprintf("; %d more have scheduling gates, wait for their resource claims, or belong to another scheduler", gated)
+	}
+	return gang.Verdict{Reason: gang.WaitingForMembers, Message: shortage}
+}

@@ -1,0 +1,175 @@
+package state
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/resource"
+)
+
+// standing is how a member stands towards its gang. Every member has exactly one, and a gang counts them.
+type standing int
+
+const (
+	// unknown members are not counted at all: a pod that is gone, or is on its way out.
+	unknown standing = iota
+	// hindered members exist but cannot be placed by us yet: scheduling gates, resource claims that are still to be made
+	// from their templates, or another scheduler's pod.
+	hindered
+	// ready members wait to be placed.
+	ready
+	// held members count towards the minimum: reserved by a plan, bound, or succeeded.
+	held
+	standings
+)
+
+// member is one pod of a gang.
+type member struct {
+	gang     *entry
+	pod      *corev1.Pod
+	role     string
+	standing standing
+	// amount is what the pod asks for.
+	amount resource.Amounts
+	// planned is set while a plan names a node for the member that it has not been reserved on yet.
+	planned bool
+	// reserved is set from Reserve until the API server shows the pod as bound, or the reservation is given back.
+	reserved bool
+	// node is where the member takes room: where it is bound or reserved.
+	node string
+	// booked is what the member's queue is charged with; nil where it is not charged.
+	booked *booking
+	// claim is the place in the line of a member beyond the minimum; nil where it stands in none.
+	claim *claim
+	shape string
+}
+
+// booking is what was charged for a member, and to whom.
+type booking struct {
+	queue  string
+	firm   bool
+	amount resource.Amounts
+}
+
+func (m *member) setReserved(reserved bool) {
+	switch {
+	case reserved && !m.reserved:
+		m.gang.reserved++
+	case !reserved && m.reserved:
+		m.gang.reserved--
+	}
+	m.reserved = reserved
+}
+
+func (m *member) become(s standing) {
+	if m.standing == s {
+		return
+	}
+	if m.standing != unknown {
+		m.gang.tally(m.standing, m.role, -1)
+	}
+	if s != unknown {
+		m.gang.tally(s, m.role, +1)
+	}
+	m.standing = s
+}
+
+// refresh derives the member's standing from its pod.
+func (m *member) refresh(effects *Effects) {
+	pod := m.pod
+	bound := pod.Spec.NodeName != ""
+	if bound {
+		m.setReserved(false)
+	}
+	switch {
+	case pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded:
+		m.become(unknown)
+	case bound || m.reserved:
+		m.become(held)
+	case len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulingv1alpha1.SchedulerName || lacksClaims(pod):
+		m.become(hindered)
+	default:
+		m.become(ready)
+	}
+	if m.standing != ready {
+		m.leaveLine()
+	}
+	if p := m.gang.plan; p != nil && (bound || m.standing == unknown || m.standing == hindered) {
+		m.gang.leavePlan(m, effects)
+	}
+	m.book()
+	m.occupy()
+}
+
+// book charges the member's queue for it, or gives back what was charged. A pod counts from the moment that a plan names
+// its node, and a pod on its way out counts until it is gone.
+func (m *member) book() {
+	line := m.gang.registry.line
+	var due *booking
+	if ended := m.pod.Status.Phase == corev1.PodSucceeded || m.pod.Status.Phase == corev1.PodFailed; !ended &&
+		(m.planned || m.reserved || m.pod.Spec.NodeName != "") {
+		due = &booking{queue: m.gang.queue(), firm: m.gang.firm(), amount: m.amount}
+	}
+	switch was := m.booked; {
+	case was != nil && due != nil && was.queue == due.queue && was.firm == due.firm && sameAmounts(was.amount, due.amount):
+		return
+	case was != nil:
+		line.Release(was.queue, was.amount, was.firm)
+	}
+	if due != nil {
+		line.Charge(due.queue, due.amount, due.firm)
+	}
+	m.booked = due
+}
+
+// occupy keeps the room on the member's node.
+func (m *member) occupy() {
+	line, uid := m.gang.registry.line, string(m.pod.UID)
+	if bound := m.pod.Spec.NodeName; bound != "" {
+		if m.node != "" && m.node != bound {
+			line.Vacate(m.node, uid)
+		}
+		m.node = bound
+	}
+	ended := m.pod.Status.Phase == corev1.PodSucceeded || m.pod.Status.Phase == corev1.PodFailed
+	switch {
+	case m.node == "":
+	case ended || m.pod.Spec.NodeName == "" && !m.reserved:
+		line.Vacate(m.node, uid)
+		m.node = ""
+	default:
+		use := dispatch.Use{Amount: m.amount, Since: startOf(m.pod), Runtime: m.gang.runtime(), Leaving: m.pod.DeletionTimestamp != nil}
+		if use.Since.IsZero() {
+			use.Since = m.gang.registry.now()
+		}
+		line.Occupy(m.node, uid, use)
+	}
+}
+
+// gone gives back all that the member holds.
+func (m *member) gone() {
+	m.leaveLine()
+	if m.booked != nil {
+		m.gang.registry.line.Release(m.booked.queue, m.booked.amount, m.booked.firm)
+		m.booked = nil
+	}
+	if m.node != "" {
+		m.gang.registry.line.Vacate(m.node, string(m.pod.UID))
+		m.node = ""
+	}
+}
+
+func sameAmounts(a, b resource.Amounts) bool { return len(a) == len(b) && a.Fits(b) && b.Fits(a) }
+
+// lacksClaims reports whether a resource claim of the pod is still to be made from its template. Only the pod's own
+// status tells when it is: planning before would fail, and the change wakes nobody but this pod.
+func lacksClaims(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.ResourceClaims, func(claim corev1.PodResourceClaim) bool {
+		return claim.ResourceClaimTemplateName != nil && !slices.ContainsFunc(pod.Status.ResourceClaimStatuses, func(made corev1.PodResourceClaimStatus) bool {
+			return made.Name == claim.Name
+		})
+	})
+}
