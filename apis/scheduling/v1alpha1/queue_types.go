@@ -70,8 +70,8 @@ type QueueSpec struct {
 	// +optional
 	Stop StopPolicy `json:"stop,omitempty"`
 
-	// namespaceSelector picks the namespaces whose gangs may use the queue, by their labels. Absent or empty, all may. Those of
-	// the queues above must pick the namespace as well.
+	// namespaceSelector picks the namespaces whose gangs may use the queue, by their labels. Absent or empty, all may. Queues
+	// below have selectors of their own.
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'] && (e.operator in ['In', 'NotIn']) == (has(e.values) && size(e.values) > 0))",message="an operator is In or NotIn with values, or Exists or DoesNotExist without"
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`

@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func queue(t *testing.T, name, spec string) *unstructured.Unstructured {
 func TestQueues(t *testing.T) {
 	admin := newQueueAdmin(t)
 	t.Run("that are well formed are taken", admin.testQueuesTaken)
+	t.Run("of the guide are taken", admin.testQueuesOfTheGuide)
 	t.Run("that are not are refused", admin.testQueuesRefused)
 	t.Run("get defaults", admin.testQueueDefaults)
 	t.Run("with gangs are not deleted", admin.testQueueDeletion)
@@ -65,6 +67,19 @@ func (a admin) testQueuesTaken(t *testing.T) {
 			t.Errorf("%s %s: %v", name, spec, err)
 		}
 	}
+}
+
+func (a admin) testQueuesOfTheGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../../docs/queues.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tree, _ := strings.Cut(string(guide), "```yaml\n")
+	tree, _, found := strings.Cut(tree, "```")
+	if !found {
+		t.Fatal("docs/queues.md shows no tree")
+	}
+	a.apply(t, "", []byte(tree))
 }
 
 func (a admin) testQueuesRefused(t *testing.T) {
