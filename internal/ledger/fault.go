@@ -101,11 +101,11 @@ func guaranteed(nodes []*node, name string) (together int64) {
 
 // cycle draws the way from a member of a cycle back to it.
 func (l *Ledger) cycle(n *node) string {
-	way := n.name
+	way := []string{n.name}
 	for next := n.queue.Parent; next != n.name; next = l.nodes[next].queue.Parent {
-		way += " in " + next
+		way = append(way, next)
 	}
-	return way + " in " + n.name
+	return strings.Join(append(way, n.name), " in ")
 }
 
 // listed names some of the nodes.
