@@ -29,9 +29,9 @@ func benchmark(b *testing.B, p Problem, want gang.Result) {
 }
 
 // full is a cluster in which every GPU is used by a gang of one pod of queue b.
-func full() *world {
-	w := cluster(500, 8).queue("a", "", 2000).queue("b", "", 0)
-	for i := range 4000 {
+func full(nodes int) *world {
+	w := cluster(nodes, 8).queue("a", "", int64(4*nodes)).queue("b", "", 0)
+	for i := range 8 * nodes {
 		w.run(job{name: fmt.Sprint("b", i), queue: "b", minimum: 1, gpus: 1, at: []int32{int32(i / 8)}, lost: int64(i * 7919 % 4001)})
 	}
 	return w
@@ -54,11 +54,11 @@ func spread(w *world, pods, minimum int, queue func(i int) string) *world {
 
 func inB(int) string { return "b" }
 
-func BenchmarkLargeGang(b *testing.B) { benchmark(b, full().asks("a", 0, 250, 8), gang.Placed) }
+func BenchmarkLargeGang(b *testing.B) { benchmark(b, full(500).asks("a", 0, 250, 8), gang.Placed) }
 
-func BenchmarkSmallGang(b *testing.B) { benchmark(b, full().asks("a", 0, 1, 8), gang.Placed) }
+func BenchmarkSmallGang(b *testing.B) { benchmark(b, full(500).asks("a", 0, 1, 8), gang.Placed) }
 
-func BenchmarkManyMembers(b *testing.B) { benchmark(b, full().asks("a", 0, 2000, 1), gang.Placed) }
+func BenchmarkManyMembers(b *testing.B) { benchmark(b, full(500).asks("a", 0, 2000, 1), gang.Placed) }
 
 // Two GPUs of each node could be had, which is not enough for a single member.
 func BenchmarkImpossibleNodes(b *testing.B) {
@@ -71,11 +71,11 @@ func BenchmarkImpossibleNodes(b *testing.B) {
 
 // One GPU too few is above the guarantee.
 func BenchmarkImpossibleGuarantee(b *testing.B) {
-	benchmark(b, full().queue("b", "", 2001).asks("a", 0, 250, 8), gang.Impossible)
+	benchmark(b, full(500).queue("b", "", 2001).asks("a", 0, 250, 8), gang.Impossible)
 }
 
 func BenchmarkImpossibleEntitlement(b *testing.B) {
-	benchmark(b, full().queue("a", "", 1999).asks("a", 0, 250, 8), gang.Impossible)
+	benchmark(b, full(500).queue("a", "", 1999).asks("a", 0, 250, 8), gang.Impossible)
 }
 
 // Gangs of 16 pods on random nodes: to clear a node, some eight of them have to go.
@@ -108,7 +108,7 @@ func BenchmarkManyQueues(b *testing.B) {
 
 // A gang of two roles, whose fit the planner has to judge.
 func BenchmarkRoles(b *testing.B) {
-	p := full().asks("a", 0, 200, 8)
+	p := full(500).asks("a", 0, 200, 8)
 	chief := gang.Class{Role: "chief", Count: 40, Request: resource.Vector{4}, Nodes: p.Gang.Classes[0].Nodes}
 	p.Gang.Classes = append(p.Gang.Classes, chief)
 	p.Gang.Need = gang.Need{Total: 240, Role: map[string]int{"worker": 200, "chief": 40}}
@@ -118,13 +118,13 @@ func BenchmarkRoles(b *testing.B) {
 
 // The limit of the own queue is full, and so are the nodes.
 func BenchmarkPreemptUnderLimit(b *testing.B) {
-	w := full().limit("b", 4000)
+	w := full(500).limit("b", 4000)
 	benchmark(b, w.asks("b", 9, 250, 8), gang.Placed)
 }
 
 // Verify only agrees to nodes of the upper half, which arithmetic cannot know.
 func BenchmarkVerify(b *testing.B) {
-	p := full().asks("a", 0, 8, 8)
+	p := full(500).asks("a", 0, 8, 8)
 	calls := 0
 	p.Verify = func(gone []int) (bool, error) {
 		calls++

@@ -70,15 +70,17 @@ func (o *oracle) judge(set int, books *ledger.Ledger) bool {
 	return ok && err == nil
 }
 
-// room is the claimant's problem once the units of a set are gone.
-func (o *oracle) room(set int) gang.Problem {
-	room := o.p.Gang
+func (o *oracle) room(set int) gang.Problem { return roomWithout(o.p, o.units(set)) }
+
+// roomWithout is the claimant's problem once some units are gone.
+func roomWithout(p Problem, gone []int) gang.Problem {
+	room := p.Gang
 	room.Nodes = slices.Clone(room.Nodes)
 	for i := range room.Nodes {
 		room.Nodes[i].Free = slices.Clone(room.Nodes[i].Free)
 	}
-	for _, u := range o.units(set) {
-		for _, pod := range o.p.Units[u].Pods {
+	for _, u := range gone {
+		for _, pod := range p.Units[u].Pods {
 			if pod.Node >= 0 {
 				room.Nodes[pod.Node].Free.Add(pod.Amount)
 			}
@@ -145,7 +147,7 @@ func (o *oracle) wrong(d Decision) string {
 			return fmt.Sprintf("unit %d of %v could be spared", u, d.Victims)
 		}
 	}
-	return o.unsound(set, d.Runs)
+	return unsound(o.room(set), d.Runs)
 }
 
 // requires reports whether the minimum of a unit's gang is in the set.
@@ -158,9 +160,8 @@ func (o *oracle) requires(set, u int) bool {
 	return false
 }
 
-// unsound says what is wrong with a plan for the room that a set leaves, or is empty.
-func (o *oracle) unsound(set int, runs []gang.Run) string {
-	room := o.room(set)
+// unsound says what is wrong with a plan, or is empty. It uses up the room.
+func unsound(room gang.Problem, runs []gang.Run) string {
 	placed, roles := 0, map[string]int{}
 	for _, run := range runs {
 		class := room.Classes[run.Class]
