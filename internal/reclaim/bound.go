@@ -84,53 +84,56 @@ func (d *decider) least(s *scene, class, dim, members int) int64 {
 
 // mostFreed is how much of a dimension units can free at most.
 func (d *decider) mostFreed(s *scene, dim int, limit int64) int64 {
-	byQueue := map[string][]int{}
 	sum := int64(0)
+	tree := branches{below: map[string][]int{}, parent: map[string]string{}, depth: map[string]int{}}
 	for _, u := range d.eligible {
-		if unit := &d.p.Units[u]; unit.Preempt {
+		if unit := &d.p.Units[u]; unit.Preempt || !tree.add(u, d.branch(unit.Queue)) {
 			sum = resource.Sum(sum, d.frees(s, u, dim))
-		} else {
-			byQueue[unit.Queue] = append(byQueue[unit.Queue], u)
 		}
 	}
-	below := map[string][]int{} // by queue on the way from a victim's to the claimant's side: all units below
-	parent := map[string]string{}
-	var order []string // queues, those further down first
-	depth := map[string]int{}
-	for queue, units := range byQueue {
-		path := d.branch(queue)
-		if len(path) == 0 {
-			for _, u := range units {
-				sum = resource.Sum(sum, d.frees(s, u, dim))
+	freed := map[string]int64{} // by the units of the very queue and the queues below
+	for queue, units := range tree.below {
+		for _, u := range units {
+			if d.p.Units[u].Queue == queue {
+				freed[queue] = resource.Sum(freed[queue], d.frees(s, u, dim))
 			}
-			continue
-		}
-		for i, q := range path {
-			if _, known := depth[q]; !known {
-				order = append(order, q)
-				depth[q] = len(path) - i
-				if i+1 < len(path) {
-					parent[q] = path[i+1]
-				}
-			}
-			below[q] = append(below[q], units...)
 		}
 	}
-	slices.SortFunc(order, func(a, b string) int { return cmp.Compare(depth[b], depth[a]) })
-	freed := map[string]int64{}
-	for _, queue := range order {
-		own := freed[queue] // of the queues below it
-		for _, u := range byQueue[queue] {
-			own = resource.Sum(own, d.frees(s, u, dim))
-		}
-		own = min(own, d.capped(s, queue, below[queue], dim))
-		if up, ok := parent[queue]; ok {
-			freed[up] = resource.Sum(freed[up], own)
+	for _, queue := range tree.upwards() {
+		most := min(freed[queue], d.capped(s, queue, tree.below[queue], dim))
+		if up, ok := tree.parent[queue]; ok {
+			freed[up] = resource.Sum(freed[up], most)
 		} else {
-			sum = resource.Sum(sum, own)
+			sum = resource.Sum(sum, most)
 		}
 	}
 	return min(sum, d.pack(s, d.eligible, d.dominant, limit, dim))
+}
+
+// branches are the queues between victims and the claimant's side.
+type branches struct {
+	below  map[string][]int // units of a queue and of all below it
+	parent map[string]string
+	depth  map[string]int
+}
+
+// add adds a unit to the queues of its path, which begins with its own; false if there are none.
+func (b *branches) add(u int, path []string) bool {
+	for i, queue := range path {
+		b.below[queue] = append(b.below[queue], u)
+		b.depth[queue] = len(path) - i
+		if i+1 < len(path) {
+			b.parent[queue] = path[i+1]
+		}
+	}
+	return len(path) > 0
+}
+
+// upwards lists the queues, each before the one above it.
+func (b *branches) upwards() []string {
+	queues := sortedNames(b.depth)
+	slices.SortStableFunc(queues, func(a, c string) int { return cmp.Compare(b.depth[c], b.depth[a]) })
+	return queues
 }
 
 // branch lists the queues whose guarantees protect units of a queue, itself first. There are none if it is above the

@@ -191,23 +191,11 @@ func (c *chooser) step() bool {
 			c.renew(class, node)
 		}
 	}
-	for len(c.offers.all) > 0 {
-		best := heap.Pop(c.offers).(offer)
-		if best.version != c.version[best.node] {
-			continue
-		}
-		fresh, ok := c.offer(class, best.node)
-		if !ok {
-			continue
-		}
-		if len(c.offers.all) > 0 && c.offers.before(c.offers.all[0], fresh) {
-			heap.Push(c.offers, fresh)
-			continue
-		}
-		for _, u := range fresh.units {
+	if best, ok := c.best(class); ok {
+		for _, u := range best.units {
 			c.take(u)
 		}
-		c.commit(fresh.units)
+		c.commit(best.units)
 		return true
 	}
 	if c.offers.stale {
@@ -215,4 +203,22 @@ func (c *chooser) step() bool {
 		return c.step()
 	}
 	return false
+}
+
+// best returns the cheapest offer, as it is now.
+func (c *chooser) best(class int) (offer, bool) {
+	for len(c.offers.all) > 0 {
+		best := heap.Pop(c.offers).(offer)
+		if best.version != c.version[best.node] {
+			continue
+		}
+		fresh, ok := c.offer(class, best.node)
+		if ok && (len(c.offers.all) == 0 || !c.offers.before(c.offers.all[0], fresh)) {
+			return fresh, true
+		}
+		if ok {
+			heap.Push(c.offers, fresh)
+		}
+	}
+	return offer{}, false
 }

@@ -95,4 +95,4 @@ func share(part, whole int64) int64 {
 	return int64(millionths)
 }
 
-func sortedNames(amounts resource.Amounts) []string { return slices.Sorted(maps.Keys(amounts)) }
+func sortedNames[V any](byName map[string]V) []string { return slices.Sorted(maps.Keys(byName)) }

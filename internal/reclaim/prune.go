@@ -52,15 +52,7 @@ func (p *pruner) spare(blocks [][]int) (bool, error) {
 	if len(blocks) == 0 || p.d.spent() {
 		return false, nil
 	}
-	var back []int
-	for _, block := range blocks {
-		for _, u := range block {
-			if p.s.gone[u] && !p.s.needed(u) {
-				p.s.restore(u)
-				back = append(back, u)
-			}
-		}
-	}
+	back := p.restore(blocks)
 	if len(back) == 0 {
 		return false, nil
 	}
@@ -86,6 +78,19 @@ func (p *pruner) spare(blocks [][]int) (bool, error) {
 	}
 	second, err := p.spare(blocks[len(blocks)/2:])
 	return first || second, err
+}
+
+// restore puts back the units of blocks as far as that leaves no gang half alive, and returns them.
+func (p *pruner) restore(blocks [][]int) (back []int) {
+	for _, block := range blocks {
+		for _, u := range block {
+			if p.s.gone[u] && !p.s.needed(u) {
+				p.s.restore(u)
+				back = append(back, u)
+			}
+		}
+	}
+	return back
 }
 
 func (p *pruner) fits() (bool, error) {

@@ -46,7 +46,7 @@ func (d *decider) evicted(s *scene) resource.Amounts {
 
 // most is how much may be evicted of the dominant resource.
 func (d *decider) most() int64 {
-	if !(d.p.MaxRatio > 0) || d.dominant == "" {
+	if d.p.MaxRatio <= 0 || math.IsNaN(d.p.MaxRatio) || d.dominant == "" {
 		return resource.Unlimited
 	}
 	most := d.p.MaxRatio * float64(d.p.Asked[d.dominant])

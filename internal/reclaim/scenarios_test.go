@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/muster-scheduling/muster/internal/gang"
-	"github.com/muster-scheduling/muster/internal/ledger"
-	"github.com/muster-scheduling/muster/internal/resource"
 )
 
 // wish is a gang of equal members that waits.
@@ -67,6 +65,11 @@ func TestPreemptionInsideAQueue(t *testing.T) {
 			world: one().run(job{name: "lower", queue: "q", priority: 1, minimum: 2, gpus: 1, at: []int32{0, 2}, lost: 1000}).
 				run(job{name: "low", queue: "q", priority: 2, minimum: 2, gpus: 1, at: []int32{1, 3}, lost: 1}),
 			wish: wish{"q", 9, 2, 1}, want: []string{"lower"},
+		}, {
+			name: "a member beyond the minimum goes before a whole gang, whatever it loses",
+			world: one().run(job{name: "wide", queue: "q", minimum: 1, gpus: 1, at: []int32{0, 1, 2}, lost: 1000}).
+				run(job{name: "single", queue: "q", minimum: 1, gpus: 1, at: []int32{3}, lost: 1}),
+			wish: wish{"q", 9, 1, 1}, want: []string{"wide+"},
 		}, {
 			name: "under a full limit only what is in the queue helps",
 			world: one().limit("q", 2).run(job{name: "low", queue: "q", minimum: 1, gpus: 1, at: []int32{0}, lost: 9}).
@@ -172,33 +175,6 @@ func TestReclaimBetweenQueues(t *testing.T) {
 			wish: wish{"a", 9, 1, 1}, want: []string{"own"},
 		},
 	})
-}
-
-func departments() *world {
-	return cluster(2, 3).queue("d1", "", 3).queue("q0", "d1", 3).queue("d2", "", 3).queue("q1", "d2", 2).queue("q2", "d2", 1).queue("d2-other", "d2", 0)
-}
-
-func eachNode(w *world, fill func(w *world, node int32)) *world {
-	for node := range w.nodes {
-		fill(w, int32(node))
-	}
-	return w
-}
-
-// limit and keep change a queue.
-func (w *world) limit(name string, limit int64) *world {
-	return w.change(name, func(q *ledger.Queue) { q.Limit = resource.Amounts{gpu: limit} })
-}
-
-func (w *world) keep(name string) *world {
-	return w.change(name, func(q *ledger.Queue) { q.Reclaimable = false })
-}
-
-func (w *world) change(name string, change func(q *ledger.Queue)) *world {
-	q, _ := w.books.Queue(name)
-	change(&q)
-	w.books.SetQueue(q)
-	return w
 }
 
 func runScenarios(t *testing.T, scenarios []scenario) {

@@ -21,7 +21,6 @@ type searcher struct {
 
 	evicted int64 // of the dominant resource
 	limit   int   // of d.steps
-	most    int   // members for which there was room at best
 }
 
 // search reports the result, Placed with the victims gone from the scene, not pruned.

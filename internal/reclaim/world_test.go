@@ -101,3 +101,30 @@ func victims(p Problem, d Decision) []string {
 	slices.Sort(names)
 	return names
 }
+
+func departments() *world {
+	return cluster(2, 3).queue("d1", "", 3).queue("q0", "d1", 3).queue("d2", "", 3).queue("q1", "d2", 2).queue("q2", "d2", 1).queue("d2-other", "d2", 0)
+}
+
+func eachNode(w *world, fill func(w *world, node int32)) *world {
+	for node := range w.nodes {
+		fill(w, int32(node))
+	}
+	return w
+}
+
+// limit and keep change a queue.
+func (w *world) limit(name string, limit int64) *world {
+	return w.change(name, func(q *ledger.Queue) { q.Limit = resource.Amounts{gpu: limit} })
+}
+
+func (w *world) keep(name string) *world {
+	return w.change(name, func(q *ledger.Queue) { q.Reclaimable = false })
+}
+
+func (w *world) change(name string, change func(q *ledger.Queue)) *world {
+	q, _ := w.books.Queue(name)
+	change(&q)
+	w.books.SetQueue(q)
+	return w
+}
