@@ -104,7 +104,7 @@ func (d *Dispatcher) Reserve(id string, hold reservation.Hold, start reservation
 	if w == nil {
 		return time.Time{}
 	}
-	if patient := w.since.Add(d.options.Patience); !start.Known && now.Before(patient) {
+	if patient := w.since.Add(d.options.Patience); hold.Start.IsZero() && now.Before(patient) {
 		d.dropHold(id)
 		return patient
 	}
@@ -123,6 +123,13 @@ func (d *Dispatcher) Reserve(id string, hold reservation.Hold, start reservation
 		return soon
 	}
 	return start.At
+}
+
+// Unreserve gives up a gang's reservation: it found none this time.
+func (d *Dispatcher) Unreserve(id string) {
+	if d.making[id] == nil {
+		d.dropHold(id)
+	}
 }
 
 // Holds lists the holds that a gang has to respect, those that come after its own, and its own or an empty one in its

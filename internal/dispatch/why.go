@@ -29,8 +29,10 @@ func (d *Dispatcher) Why(id string, now time.Time) gang.Verdict {
 	switch {
 	case w == nil:
 		return gang.Verdict{}
-	case w == d.trying:
+	case w == d.trying && w.verdict.Reason == gang.None:
 		return gang.Verdict{Reason: gang.NotYetPlanned, Message: "the gang is being planned"}
+	case w == d.trying: // The last attempt's reason stands until there is another.
+		return w.verdict
 	case d.making[id] != nil:
 		return w.verdict
 	}

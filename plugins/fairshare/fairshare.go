@@ -138,7 +138,8 @@ func (pl *FairShare) reserve(request state.Request, attempt *placement.Attempt, 
 	if err != nil {
 		return fmt.Errorf("looking ahead for %s: %w", request.Key, err)
 	}
-	if len(hold.Amount) > 0 {
+	// A gang that could start now by what it asks for is kept back by something that no forecast knows.
+	if startsNow := start.Known && !start.At.After(outlook.Now); len(hold.Amount) > 0 && !startsNow {
 		found.Hold, found.Start = &hold, start
 	}
 	return nil

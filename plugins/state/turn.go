@@ -230,6 +230,8 @@ func (r *Registry) conclude(c *claim, message string) {
 		c.e.tries = 0
 		if outcome.Hold != nil {
 			outcome.Again = r.line.Reserve(c.id, *outcome.Hold, outcome.Start, now)
+		} else {
+			r.line.Unreserve(c.id)
 		}
 		r.line.Block(c.id, outcome.Blocked, now)
 	}
