@@ -94,41 +94,47 @@ func (d *decider) atMost() (Decision, error) {
 func (d *decider) takeAll(s *scene, units []int, limit int64) {
 	d.steps += len(units)
 	may := make([]bool, len(d.p.Units))
+	allowed := make([]bool, len(d.p.Units))
 	levels := make([]int, len(units))
 	for i, u := range units {
+		allowed[u] = s.mayDisrupt(u)
 		levels[i] = s.level[u]
 	}
 	slices.Sort(levels)
 	for _, level := range slices.Compact(levels) {
 		for _, u := range units {
-			if s.level[u] == level && !s.gone[u] && s.mayTake(u) {
+			if s.level[u] == level && !s.gone[u] && allowed[u] && s.letsGo(u) {
 				may[u] = true
 			}
 		}
 		for _, u := range units {
-			if s.level[u] == level && may[u] && d.wholeUse(s, u, may) <= limit {
+			if s.level[u] != level || !may[u] {
+				continue
+			}
+			if use, ok := d.wholeUse(s, u, may); ok && use <= limit {
 				s.take(u)
 			}
 		}
 	}
 }
 
-// wholeUse is what goes of the dominant resource when a unit goes with all that has to go with it; Unlimited if not all of
-// that may go.
-func (d *decider) wholeUse(s *scene, u int, may []bool) int64 {
+// wholeUse is what goes of the dominant resource when a unit goes with all that has to go with it, and whether all of that
+// may go.
+func (d *decider) wholeUse(s *scene, u int, may []bool) (int64, bool) {
 	unit := &d.p.Units[u]
 	use := unit.Usage[d.dominant]
 	if !unit.Rest {
-		return use
+		return use, true
 	}
 	for _, v := range s.gangs[unit.Gang].surplus {
-		if may[v] {
+		switch {
+		case may[v]:
 			use = resource.Sum(use, d.p.Units[v].Usage[d.dominant])
-		} else if !s.gone[v] {
-			return resource.Unlimited
+		case !s.gone[v]:
+			return 0, false
 		}
 	}
-	return use
+	return use, true
 }
 
 // minimum chooses how many members of each class to make room for: what the Need asks, the smallest members first, and no

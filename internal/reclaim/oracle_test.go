@@ -51,6 +51,17 @@ func (o *oracle) mayGo(set, u int, books *ledger.Ledger) bool {
 			}
 		}
 	}
+	evicted := make([]int, len(o.p.Disruptions))
+	for _, v := range o.units(set | 1<<u) {
+		for _, budget := range o.p.Units[v].Budgets {
+			evicted[budget]++
+		}
+	}
+	for budget, allowed := range o.p.Disruptions {
+		if evicted[budget] > allowed {
+			return false
+		}
+	}
 	return unit.Preempt ||
 		books.Entitled(o.p.Queue, unit.Queue, o.p.Asked) && books.Takeable(o.p.Queue, unit.Queue, o.p.Asked, unit.Usage)
 }

@@ -46,6 +46,9 @@ func randomProblem(t *rapid.T) Problem {
 	for range nodes {
 		p.Gang.Nodes = append(p.Gang.Nodes, gang.Node{Free: resource.Vector{rapid.Int64Range(-1, 2).Draw(t, "cpu"), rapid.Int64Range(0, 1).Draw(t, "gpu")}})
 	}
+	if rapid.IntRange(0, 3).Draw(t, "protected") == 0 {
+		p.Disruptions = rapid.SliceOfN(rapid.IntRange(0, 4), 1, 2).Draw(t, "disruptions")
+	}
 	for i := 0; len(p.Units) < 8 && i < rapid.IntRange(3, 6).Draw(t, "gangs"); i++ {
 		randomGang(t, &p, fmt.Sprint("g", i))
 	}
@@ -89,6 +92,9 @@ func randomGang(t *rapid.T, p *Problem, name string) {
 		u.Usage = resource.Amounts{"cpu": request[0], gpu: request[1]}.Times(int64(members))
 		for range members {
 			u.Pods = append(u.Pods, Pod{Node: rapid.Int32Range(-1, int32(len(p.Gang.Nodes)-1)).Draw(t, "node"), Amount: request})
+			if budget := rapid.IntRange(0, 4).Draw(t, "budget"); budget < len(p.Disruptions) {
+				u.Budgets = append(u.Budgets, budget)
+			}
 		}
 		p.Ledger.Charge(u.Queue, u.Usage, false)
 		p.Units = append(p.Units, u)

@@ -19,8 +19,10 @@ type Problem struct {
 	Asked resource.Amounts
 	Firm  bool
 	// Units are what may be evicted as far as its own rules go: no firm gangs, none younger than the minRuntime of its
-	// queue, none that a PodDisruptionBudget protects, none that is being bound. Whether the queues allow it is decided here.
+	// queue, none that is being bound. Whether the queues and the PodDisruptionBudgets allow it is decided here.
 	Units []Unit
+	// Disruptions is how many pods each PodDisruptionBudget still allows to evict.
+	Disruptions []int
 	// Ledger has the queues and their usage, with that of Units. Decide works on a copy.
 	Ledger *ledger.Ledger
 	// MaxRatio bounds how much may be evicted of the resource that Asked is dominated by, as a multiple of what is asked of
@@ -50,6 +52,9 @@ type Unit struct {
 	// Preempt says that the gang is in the claimant's own queue and has a lower priority, so that no guarantee is asked.
 	Preempt bool
 	Pods    []Pod
+	// Budgets has for each pod that a PodDisruptionBudget protects the index of that in Problem.Disruptions, so an index as
+	// often as there are such pods.
+	Budgets []int
 	// Usage is what the queue gets back.
 	Usage resource.Amounts
 	// Lost is the work that an eviction would destroy, in GPU-seconds.

@@ -17,8 +17,30 @@ func levelOf(claimant, victim []string) int {
 	return len(claimant)
 }
 
-// mayTake reports whether the queues let go of a unit, now that the others are gone.
+// mayTake reports whether the queues and the PodDisruptionBudgets let go of a unit, now that the others are gone.
 func (s *scene) mayTake(u int) bool {
+	return s.mayDisrupt(u) && s.letsGo(u)
+}
+
+// mayDisrupt reports whether the PodDisruptionBudgets allow to evict a unit.
+func (s *scene) mayDisrupt(u int) bool {
+	budgets := s.p.Units[u].Budgets
+	for i, budget := range budgets {
+		pods := 1 // of the unit, up to this one
+		for _, other := range budgets[:i] {
+			if other == budget {
+				pods++
+			}
+		}
+		if s.disrupted[budget]+pods > s.p.Disruptions[budget] {
+			return false
+		}
+	}
+	return true
+}
+
+// letsGo reports whether the queues let go of a unit.
+func (s *scene) letsGo(u int) bool {
 	unit := &s.p.Units[u]
 	if unit.Preempt {
 		return unit.Queue == s.p.Queue

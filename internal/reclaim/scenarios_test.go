@@ -71,6 +71,20 @@ func TestPreemptionInsideAQueue(t *testing.T) {
 				run(job{name: "single", queue: "q", minimum: 1, gpus: 1, at: []int32{3}, lost: 1}),
 			wish: wish{"q", 9, 1, 1}, want: []string{"wide+"},
 		}, {
+			name: "what a PodDisruptionBudget protects stays, where there is something else",
+			world: one().protect(1, job{name: "a", queue: "q", minimum: 1, gpus: 1, at: []int32{0}}).
+				protect(1, job{name: "b", queue: "q", minimum: 1, gpus: 1, at: []int32{1}}).
+				run(job{name: "c", queue: "q", minimum: 2, gpus: 1, at: []int32{2, 3}, lost: 1000}),
+			wish: wish{"q", 9, 2, 1}, want: []string{"c"},
+		}, {
+			name:  "one PodDisruptionBudget for several gangs",
+			world: one().protect(1, job{name: "wide", queue: "q", minimum: 1, gpus: 1, at: []int32{0, 1, 2, 3}}),
+			wish:  wish{"q", 9, 2, 1}, why: "evicting no more than queues use above their guarantees, and PodDisruptionBudgets allow, would make room for 1 of 2 members",
+		}, {
+			name:  "a PodDisruptionBudget that allows nothing",
+			world: one().protect(0, job{name: "wide", queue: "q", minimum: 1, gpus: 1, at: []int32{0, 1, 2, 3}}),
+			wish:  wish{"q", 9, 2, 1}, why: "PodDisruptionBudgets protect what could be evicted",
+		}, {
 			name: "under a full limit only what is in the queue helps",
 			world: one().limit("q", 2).run(job{name: "low", queue: "q", minimum: 1, gpus: 1, at: []int32{0}, lost: 9}).
 				run(job{name: "lower", queue: "q", minimum: 1, gpus: 1, at: []int32{1}}),

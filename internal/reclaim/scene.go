@@ -23,6 +23,8 @@ type scene struct {
 	levels map[int]int // how many of the units that are gone stand at a level; those that need no entitlement are not counted
 	queue  map[int]string
 
+	disrupted []int // pods that are gone, by PodDisruptionBudget
+
 	free    []resource.Vector // by node
 	allowed [][]bool          // by class and node
 	slots   [][]int           // by class and node: how many members fit on the node, if the class has it to itself
@@ -38,7 +40,7 @@ type members struct {
 func newScene(p *Problem) *scene {
 	s := &scene{
 		p: p, ledger: p.Ledger.Clone(), gone: make([]bool, len(p.Units)), chain: p.Ledger.Chain(p.Queue),
-		gangs: map[string]*members{}, levels: map[int]int{}, queue: map[int]string{},
+		gangs: map[string]*members{}, levels: map[int]int{}, queue: map[int]string{}, disrupted: make([]int, len(p.Disruptions)),
 	}
 	levels := map[string]int{}
 	for u := range p.Units {
@@ -165,6 +167,9 @@ func (s *scene) remove(u int) {
 	if !unit.Preempt {
 		s.levels[s.level[u]]++
 	}
+	for _, budget := range unit.Budgets {
+		s.disrupted[budget]++
+	}
 	for _, part := range s.parts[u] {
 		s.free[part.Node].Add(part.Amount)
 		s.recount(part.Node)
@@ -177,6 +182,9 @@ func (s *scene) restore(u int) {
 	s.ledger.Charge(unit.Queue, unit.Usage, false)
 	if !unit.Preempt {
 		s.levels[s.level[u]]--
+	}
+	for _, budget := range unit.Budgets {
+		s.disrupted[budget]--
 	}
 	for _, part := range s.parts[u] {
 		s.free[part.Node].Sub(part.Amount)

@@ -56,7 +56,7 @@ func (x *searcher) findTwins() {
 		if unit.Rest && len(x.s.gangs[unit.Gang].surplus) > 0 {
 			continue
 		}
-		key := fmt.Sprint(unit.Queue, "\x00", unit.Rest, unit.Preempt, unit.Usage, x.s.parts[u])
+		key := fmt.Sprint(unit.Queue, "\x00", unit.Rest, unit.Preempt, unit.Usage, unit.Budgets, x.s.parts[u])
 		if !unit.Rest {
 			key += unit.Gang
 		}

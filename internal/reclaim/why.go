@@ -57,7 +57,11 @@ func (d *decider) whyGuarantees() (string, error) {
 	s := newScene(&d.p)
 	d.choose(s, d.want)
 	outcome, err := d.plan(s)
-	return fmt.Sprintf("evicting no more than queues use above their guarantees would make room for %d of %s", d.fit(outcome), d.members()), err
+	what := "queues use above their guarantees"
+	if len(d.p.Disruptions) > 0 {
+		what += ", and PodDisruptionBudgets allow,"
+	}
+	return fmt.Sprintf("evicting no more than %s would make room for %d of %s", what, d.fit(outcome), d.members()), err
 }
 
 // whyVerify says that more than resources is missing.
@@ -91,6 +95,8 @@ func (d *decider) whyNothing() string {
 	for u := range d.p.Units {
 		unit := &d.p.Units[u]
 		switch level := d.all.level[u]; {
+		case !d.all.mayDisrupt(u) && d.all.letsGo(u):
+			return "PodDisruptionBudgets protect what could be evicted"
 		case unit.Preempt || level == 0:
 		case d.p.Ledger.Entitled(d.p.Queue, unit.Queue, d.p.Asked):
 			holders = append(holders, unit.Queue)

@@ -18,6 +18,8 @@ type world struct {
 	nodes []int64 // free GPUs
 	books *ledger.Ledger
 	units []Unit
+	// disruptions that are allowed; there is one PodDisruptionBudget, or none.
+	disruptions []int
 }
 
 // cluster makes n nodes of so many GPUs.
@@ -72,9 +74,20 @@ func (w *world) run(j job) *world {
 	return w
 }
 
+// protect runs a gang whose pods one PodDisruptionBudget protects, of which it allows to evict so many.
+func (w *world) protect(allowed int, j job) *world {
+	before := len(w.units)
+	w.run(j)
+	w.disruptions = []int{allowed}
+	for u := before; u < len(w.units); u++ {
+		w.units[u].Budgets = make([]int, len(w.units[u].Pods))
+	}
+	return w
+}
+
 // asks is the problem of a gang of equal members, all of which it needs.
 func (w *world) asks(queue string, priority int32, members int, gpus int64) Problem {
-	p := Problem{Queue: queue, Asked: resource.Amounts{gpu: gpus}.Times(int64(members)), Units: slices.Clone(w.units), Ledger: w.books}
+	p := Problem{Queue: queue, Asked: resource.Amounts{gpu: gpus}.Times(int64(members)), Units: slices.Clone(w.units), Ledger: w.books, Disruptions: w.disruptions}
 	for u := range p.Units {
 		p.Units[u].Preempt = p.Units[u].Queue == queue && p.Units[u].Priority < priority
 	}
