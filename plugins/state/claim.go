@@ -33,6 +33,8 @@ type claim struct {
 
 // queueTraits are what the registry itself reads of a Queue.
 type queueTraits struct {
+	// object is the Queue as the API server has it.
+	object *schedulingv1alpha1.Queue
 	// selector says which namespaces may submit.
 	selector labels.Selector
 }

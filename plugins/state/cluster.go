@@ -85,13 +85,15 @@ func (r *Registry) SetQueue(q *schedulingv1alpha1.Queue) (Effects, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var effects Effects
+	if old := r.queues[q.Name].object; old != nil && old.UID == q.UID && old.Generation == q.Generation && q.Generation > 0 {
+		r.queues[q.Name] = queueTraits{object: q, selector: r.queues[q.Name].selector}
+		return effects, nil // Only the status changed, which is our own word.
+	}
 	selector, err := selectorOf(q)
-	r.queues[q.Name] = queueTraits{selector: selector}
+	r.queues[q.Name] = queueTraits{object: q, selector: selector}
 	r.line.Ledger.SetQueue(queueOf(q))
-	if usage := q.Status.Usage; usage != nil {
-		if known, _ := r.line.Ledger.Decayed(q.Name); len(known) == 0 {
-			r.line.Ledger.Restore(q.Name, AmountsOf(usage.Decayed), usage.AsOf.Time, r.now())
-		}
+	if known, _ := r.line.Ledger.Decayed(q.Name); len(known) == 0 && q.Status.Usage != nil {
+		r.restoreUsage(q)
 	}
 	r.reconsider(func(e *entry) bool { return e.queue() == q.Name }, &effects)
 	return effects, err
