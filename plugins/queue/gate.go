@@ -34,6 +34,8 @@ var (
 // status of the Queues.
 func New(ctx context.Context, args *configv1alpha1.QueueArgs, gangs *state.Store, leading <-chan struct{}) *Queue {
 	gangs.Configure(dispatch.Options{Reservations: int(*args.Reservations), Patience: args.Patience.Duration}, args.UsageHalfLife.Duration)
+	registerMetrics()
+	go newWriter(gangs, args.UsageHalfLife.Duration).run(ctx, leading)
 	return &Queue{gangs: gangs}
 }
 
