@@ -230,6 +230,12 @@ func (d *Dispatcher) HoldBack(id string, until time.Time, verdict gang.Verdict) 
 	}
 }
 
+// HeldBack reports whether a gang is kept from being tried for the time being.
+func (d *Dispatcher) HeldBack(id string, now time.Time) bool {
+	w := d.waiting[id]
+	return w != nil && now.Before(w.notBefore)
+}
+
 // Waiting is the number of gangs in all lines, those included that are being tried or made room for.
 func (d *Dispatcher) Waiting() int { return len(d.waiting) }
 
@@ -256,6 +262,9 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 	d.enqueue(w)
 	if b.SoughtVictims {
 		w.lane.soughtVictims = now
+	}
+	if b.BackOff > 0 {
+		return // It says nothing about gangs of the same shape.
 	}
 	if b.Verdict.Reason == gang.Unschedulable || b.Verdict.Reason == gang.ExceedsCluster || b.Verdict.Reason == gang.Reserved {
 		until := now.Add(judgedAfresh)
