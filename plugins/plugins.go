@@ -53,13 +53,15 @@ func plugin[A args](gangs *gangs, into A, build func(context.Context, A, fwk.Han
 
 // gangs makes the registry of gangs when the first plugin asks for it.
 type gangs struct {
+	leading <-chan struct{}
+
 	once  sync.Once
 	store *state.Store
 	err   error
 }
 
 func (g *gangs) of(ctx context.Context, handle fwk.Handle) (*state.Store, error) {
-	g.once.Do(func() { g.store, g.err = state.NewStore(ctx, handle, state.NewRegistry(time.Now, dispatch.Options{})) })
+	g.once.Do(func() { g.store, g.err = state.NewStore(ctx, handle, state.NewRegistry(time.Now, dispatch.Options{}), g.leading) })
 	return g.store, g.err
 }
 

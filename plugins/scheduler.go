@@ -147,7 +147,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	cc := serverConfig.Complete()
 	var profiles []kubeschedulerconfig.KubeSchedulerProfile
 	leading := make(chan struct{})
-	gangs := &gangs{}
+	gangs := &gangs{leading: leading}
 	sched, err := scheduler.New(ctx, cc.Client, cc.InformerFactory, cc.DynInformerFactory,
 		func(name string) events.EventRecorderLogger {
 			return quietRecorder{cc.EventBroadcaster.NewRecorder(name)}
@@ -174,6 +174,9 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	sched.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
 		lead()
 		return next(logger)
+	}
+	if gangs.store != nil { // A configuration may do without our plugins.
+		sched.Cache = observedCache{Cache: sched.Cache, ctx: ctx, gangs: gangs.store}
 	}
 	sched.FailureHandler = (&requeue{sched: sched, gangs: gangs}).handle
 	if err := options.LogOrWriteConfig(klog.FromContext(ctx), opts.WriteConfigTo, &cc.ComponentConfig, profiles); err != nil {

@@ -51,13 +51,13 @@ func (r Refusal) String() string {
 
 // Check says whether the queue and all above it have quota for an amount that is not charged yet; nil if they do. A firm
 // amount must be covered by the guarantee of each of them, counting what other firm gangs use: else a guarantee could be
-// promised twice. Where several refuse, one that always would goes first, then the nearest; of its resources the first by
+// promised twice. The implicit queue Default promises nothing to anybody and refuses nobody. Where several refuse, one that always would goes first, then the nearest; of its resources the first by
 // name.
 func (l *Ledger) Check(queue string, amount resource.Amounts, firm bool) *Refusal {
 	var first *Refusal
 	for n := l.nodes[queue]; n != nil; n = n.parent {
 		refusal := n.overLimit(amount)
-		if firm && (refusal == nil || !refusal.Never()) {
+		if firm && !n.implicit && (refusal == nil || !refusal.Never()) {
 			if beyond := n.beyondGuarantee(amount); beyond != nil && (refusal == nil || beyond.Never()) {
 				refusal = beyond
 			}

@@ -79,7 +79,7 @@ func (l *Ledger) SetQueue(q Queue) {
 	q.Guarantee, q.Limit = q.Guarantee.Clone(), q.Limit.Clone()
 	n := l.node(q.Name)
 	moved := !n.exists || n.queue.Parent != q.Parent
-	n.queue, n.exists = q, true
+	n.queue, n.exists, n.implicit = q, true, false
 	n.guarantee, n.limit = l.bounds(q.Guarantee), l.bounds(q.Limit)
 	if moved {
 		l.rebuild()
@@ -91,6 +91,7 @@ func (l *Ledger) SetQueue(q Queue) {
 func (l *Ledger) DeleteQueue(name string) {
 	if name == Default {
 		l.SetQueue(Queue{Name: Default, Weight: 1, Reclaimable: true})
+		l.nodes[Default].implicit = true
 		l.nodes[Default].average = nil
 		return
 	}

@@ -12,6 +12,7 @@ type node struct {
 	name             string
 	queue            Queue
 	exists           bool
+	implicit         bool    // Default, which nobody has set
 	guarantee, limit []bound // sorted by resource name
 
 	parent   *node // nil for a top queue, and for a member of a cycle, which has no place in a tree

@@ -153,6 +153,9 @@ func (r *reporter) report(ctx context.Context, view state.View, now time.Time) (
 	verdict := view.Verdict
 	switch verdict.Reason {
 	case gang.None:
+		for _, beyond := range view.Beyond {
+			done = r.markPod(ctx, beyond.Pod, beyond.Verdict) && done
+		}
 		return r.tellStarted(ctx, view, now) && done
 	case gang.NotYetPlanned, gang.Committing:
 		return done // It is under way, and what comes next is a change.
@@ -232,29 +235,33 @@ func (r *reporter) setPhase(ctx context.Context, view state.View, phase podgroup
 // markPods tells an autoscaler, pod by pod, that capacity is what the gang lacks, or that it is so no longer. It reports
 // whether all pods have been told.
 func (r *reporter) markPods(ctx context.Context, view state.View) bool {
-	reason := string(view.Verdict.Reason)
-	if view.Verdict.Reason.WantsCapacity() {
+	done := true
+	for _, pod := range view.Waiting {
+		done = r.markPod(ctx, pod, view.Verdict) && done
+	}
+	return done
+}
+
+func (r *reporter) markPod(ctx context.Context, pod *corev1.Pod, verdict gang.Verdict) bool {
+	reason := string(verdict.Reason)
+	if verdict.Reason.WantsCapacity() {
 		reason = corev1.PodReasonUnschedulable
 	}
-	for _, pod := range view.Waiting {
-		marked := markOf(pod)
-		if marked == reason || marked != corev1.PodReasonUnschedulable && reason != corev1.PodReasonUnschedulable {
-			continue
-		}
-		if r.writes >= maxWrites {
-			return false
-		}
-		r.writes++
-		status := pod.Status.DeepCopy()
-		podutil.UpdatePodCondition(status, &corev1.PodCondition{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: view.Verdict.Message,
-		})
-		if err := util.PatchPodStatus(ctx, r.handle.ClientSet(), pod.Name, pod.Namespace, &pod.Status, status); err != nil {
-			if !apierrors.IsNotFound(err) && ctx.Err() == nil {
-				klog.FromContext(ctx).Error(err, "Telling a pod why it waits", "pod", klog.KObj(pod))
-			}
-			continue
-		}
+	marked := markOf(pod)
+	if marked == reason || marked != corev1.PodReasonUnschedulable && reason != corev1.PodReasonUnschedulable {
+		return true
+	}
+	if r.writes >= maxWrites {
+		return false
+	}
+	r.writes++
+	status := pod.Status.DeepCopy()
+	podutil.UpdatePodCondition(status, &corev1.PodCondition{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: verdict.Message,
+	})
+	err := util.PatchPodStatus(ctx, r.handle.ClientSet(), pod.Name, pod.Namespace, &pod.Status, status)
+	if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+		klog.FromContext(ctx).Error(err, "Telling a pod why it waits", "pod", klog.KObj(pod))
 	}
 	return true
 }

@@ -7,6 +7,7 @@ import (
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
@@ -38,12 +39,12 @@ type member struct {
 	planned bool
 	// reserved is set from Reserve until the API server shows the pod as bound, or the reservation is given back.
 	reserved bool
-	// node is where the member takes room: where it is bound or reserved.
-	node string
 	// booked is what the member's queue is charged with; nil where it is not charged.
 	booked *booking
 	// claim is the place in the line of a member beyond the minimum; nil where it stands in none.
 	claim *claim
+	// noted is why it waits there, as last looked at.
+	noted gang.Verdict
 	shape string
 }
 
@@ -101,7 +102,9 @@ func (m *member) refresh(effects *Effects) {
 		m.gang.leavePlan(m, effects)
 	}
 	m.book()
-	m.occupy()
+	if node, placed := m.gang.registry.placed[pod.UID]; placed {
+		m.gang.registry.line.Occupy(node, string(pod.UID), m.use())
+	}
 }
 
 // book charges the member's queue for it, or gives back what was charged. A pod counts from the moment that a plan names
@@ -125,28 +128,13 @@ func (m *member) book() {
 	m.booked = due
 }
 
-// occupy keeps the room on the member's node.
-func (m *member) occupy() {
-	line, uid := m.gang.registry.line, string(m.pod.UID)
-	if bound := m.pod.Spec.NodeName; bound != "" {
-		if m.node != "" && m.node != bound {
-			line.Vacate(m.node, uid)
-		}
-		m.node = bound
+// use is how the member takes room on its node.
+func (m *member) use() dispatch.Use {
+	since := startOf(m.pod)
+	if since.IsZero() {
+		since = m.gang.registry.now()
 	}
-	ended := m.pod.Status.Phase == corev1.PodSucceeded || m.pod.Status.Phase == corev1.PodFailed
-	switch {
-	case m.node == "":
-	case ended || m.pod.Spec.NodeName == "" && !m.reserved:
-		line.Vacate(m.node, uid)
-		m.node = ""
-	default:
-		use := dispatch.Use{Amount: m.amount, Since: startOf(m.pod), Runtime: m.gang.runtime(), Leaving: m.pod.DeletionTimestamp != nil}
-		if use.Since.IsZero() {
-			use.Since = m.gang.registry.now()
-		}
-		line.Occupy(m.node, uid, use)
-	}
+	return dispatch.Use{Amount: m.amount, Since: since, Runtime: m.gang.runtime(), Leaving: m.pod.DeletionTimestamp != nil}
 }
 
 // gone gives back all that the member holds.
@@ -155,10 +143,6 @@ func (m *member) gone() {
 	if m.booked != nil {
 		m.gang.registry.line.Release(m.booked.queue, m.booked.amount, m.booked.firm)
 		m.booked = nil
-	}
-	if m.node != "" {
-		m.gang.registry.line.Vacate(m.node, string(m.pod.UID))
-		m.node = ""
 	}
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,7 +82,6 @@ func (r *Registry) Commit(request Request, placements []Placement) ([]Placement,
 		}
 	}
 	r.note(e)
-	r.advance(&effects)
 	return placements, effects, nil
 }
 
@@ -139,9 +139,7 @@ func (r *Registry) Reserve(pod *corev1.Pod, node string) (Effects, error) {
 	}
 	m.setReserved(true)
 	m.become(held)
-	m.node = node
 	m.book()
-	m.occupy()
 	r.settle(e, &effects)
 	r.advance(&effects)
 	return effects, nil
@@ -205,10 +203,7 @@ func (r *Registry) GiveBack(uid types.UID) Effects {
 		e.leavePlan(m, &effects)
 	}
 	r.settle(e, &effects)
-	if c := m.claimOf(); failed && (c != nil || e.claim != nil) {
-		if c == nil {
-			c = e.claim
-		}
+	if c := cmp.Or(m.claimOf(), e.claim); failed && c != nil && !r.line.HeldBack(c.id, r.now()) { // Else another member has failed already.
 		e.tries++
 		r.line.HoldBack(c.id, r.now().Add(backOff(e.tries)), gang.Verdict{
 			Reason: gang.NotYetPlanned, Message: "the gang was planned, but a member could not be bound; it is tried again after a pause",

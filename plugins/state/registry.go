@@ -34,9 +34,9 @@ type Registry struct {
 	gangs map[Key]*entry
 	// members finds a pod's place by its UID: a pod of the same name that is created again is another member.
 	members map[types.UID]*member
-	// foreign is the node of every pod that takes room without being ours.
-	foreign map[types.UID]string
-	order   orderBook
+	// placed is the node of every pod that takes room, as the scheduler's cache has it.
+	placed map[types.UID]string
+	order  orderBook
 	// dirty names the gangs that changed since the last Changed.
 	dirty map[Key]struct{}
 
@@ -46,8 +46,8 @@ type Registry struct {
 	turnStarted time.Time
 	// open is set once the registry knows all that runs.
 	open bool
-	// victims are the pods that have been evicted and are not gone yet, with the gang that they make room for.
-	victims map[types.UID]Key
+	// victims are the pods that have been evicted and are not gone yet, with the gangs that they make room for.
+	victims map[types.UID][]Key
 
 	queues     map[string]queueTraits
 	namespaces map[string]labels.Set
@@ -59,12 +59,12 @@ func NewRegistry(now func() time.Time, options dispatch.Options) *Registry {
 		now:        now,
 		gangs:      map[Key]*entry{},
 		members:    map[types.UID]*member{},
-		foreign:    map[types.UID]string{},
+		placed:     map[types.UID]string{},
 		order:      newOrderBook(),
 		dirty:      map[Key]struct{}{},
 		line:       dispatch.New(options),
 		claims:     map[string]*claim{},
-		victims:    map[types.UID]Key{},
+		victims:    map[types.UID][]Key{},
 		queues:     map[string]queueTraits{},
 		namespaces: map[string]labels.Set{},
 	}
@@ -82,8 +82,6 @@ func (r *Registry) SetPod(pod *corev1.Pod) Effects {
 	if ours(pod) {
 		r.upsert(key, pod, &effects)
 		r.settle(r.gangs[key], &effects)
-	} else {
-		r.setForeign(pod)
 	}
 	r.advance(&effects)
 	return effects
@@ -97,27 +95,8 @@ func (r *Registry) DeletePod(uid types.UID) Effects {
 	if m := r.members[uid]; m != nil {
 		r.remove(m, &effects)
 	}
-	if node, known := r.foreign[uid]; known {
-		delete(r.foreign, uid)
-		r.line.Vacate(node, string(uid))
-	}
 	r.advance(&effects)
 	return effects
-}
-
-// setForeign takes note of a pod that only takes room.
-func (r *Registry) setForeign(pod *corev1.Pod) {
-	switch node, known := r.foreign[pod.UID]; {
-	case pod.Spec.NodeName == "":
-	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
-		if known {
-			delete(r.foreign, pod.UID)
-			r.line.Vacate(node, string(pod.UID))
-		}
-	default:
-		r.foreign[pod.UID] = pod.Spec.NodeName
-		r.line.Occupy(pod.Spec.NodeName, string(pod.UID), dispatch.Use{Amount: RequestOf(pod), Leaving: pod.DeletionTimestamp != nil})
-	}
 }
 
 // SetPodGroup takes note of a PodGroup as the API server has it now. A change of what the gang asks for drops a plan
@@ -188,22 +167,28 @@ func (r *Registry) ForgetSucceeded(key Key, uid types.UID) Effects {
 func (r *Registry) entry(key Key) *entry {
 	e := r.gangs[key]
 	if e == nil {
-		e = &entry{
-			registry:   r,
-			key:        key,
-			members:    map[types.UID]*member{},
-			succeeded:  map[types.UID]string{},
-			priorities: map[int32]int{},
-			born:       r.now(),
-			since:      r.now(),
-		}
-		if key.Single() {
-			e.spec = gang.Spec{MinMember: 1}
-		}
-		for s := range e.count {
-			e.count[s] = gang.Tally{}
-		}
+		e = r.newEntry(key)
 		r.gangs[key] = e
+	}
+	return e
+}
+
+// newEntry makes a gang that is not in the registry.
+func (r *Registry) newEntry(key Key) *entry {
+	e := &entry{
+		registry:   r,
+		key:        key,
+		members:    map[types.UID]*member{},
+		succeeded:  map[types.UID]string{},
+		priorities: map[int32]int{},
+		born:       r.now(),
+		since:      r.now(),
+	}
+	if key.Single() {
+		e.spec = gang.Spec{MinMember: 1}
+	}
+	for s := range e.count {
+		e.count[s] = gang.Tally{}
 	}
 	return e
 }
@@ -256,7 +241,6 @@ func (r *Registry) remove(m *member, effects *Effects) {
 		e.leavePlan(m, effects)
 	}
 	r.settle(e, effects)
-	r.left(m.pod.UID)
 }
 
 // settle brings a gang to rest after a change: it ends a plan that is done, puts a gang that can be planned into the line of

@@ -41,9 +41,9 @@ type Store struct {
 }
 
 // NewStore starts to watch what the registry has to know for the scheduler behind a handle, until the context ends. It does
-// not wait for the watches, but nothing is admitted before they have caught up: usage that is not known yet would be
-// handed out a second time.
-func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry) (*Store, error) {
+// not wait for the watches, but nothing is admitted before they have caught up, since usage that is not known yet would be
+// handed out a second time, and before leading is closed.
+func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry, leading <-chan struct{}) (*Store, error) {
 	s := &Store{Registry: registry, handle: handle}
 	var err error
 	if s.podGroups, err = restClient(handle.KubeConfig(), podgroupv1alpha1.SchemeGroupVersion, podgroupv1alpha1.AddToScheme); err != nil {
@@ -53,7 +53,7 @@ func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry) (*Stor
 		return nil, err
 	}
 	for what, watch := range map[string]func(context.Context) error{
-		"pods": s.watchPods, "succeeded pods": s.watchSucceeded, "nodes": s.watchNodes, "namespaces": s.watchNamespaces,
+		"pods": s.watchPods, "succeeded pods": s.watchSucceeded, "namespaces": s.watchNamespaces,
 		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues,
 	} {
 		if err := watch(ctx); err != nil {
@@ -61,8 +61,13 @@ func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry) (*Stor
 		}
 	}
 	go func() {
-		if cache.WaitForCacheSync(ctx.Done(), s.synced...) {
+		if !cache.WaitForCacheSync(ctx.Done(), s.synced...) {
+			return
+		}
+		select {
+		case <-leading:
 			s.Apply(ctx, s.Open())
+		case <-ctx.Done():
 		}
 	}()
 	return s, nil
@@ -119,12 +124,6 @@ func (s *Store) watchPods(ctx context.Context) error {
 	return follow(s, s.handle.SharedInformerFactory().Core().V1().Pods().Informer(),
 		func(pod *corev1.Pod) { s.Apply(ctx, s.SetPod(pod)) },
 		func(pod *corev1.Pod) { s.Apply(ctx, s.DeletePod(pod.UID)) })
-}
-
-func (s *Store) watchNodes(ctx context.Context) error {
-	return follow(s, s.handle.SharedInformerFactory().Core().V1().Nodes().Informer(),
-		func(node *corev1.Node) { s.Apply(ctx, s.SetNode(node)) },
-		func(node *corev1.Node) { s.Apply(ctx, s.DeleteNode(node.Name)) })
 }
 
 func (s *Store) watchNamespaces(ctx context.Context) error {

@@ -65,6 +65,15 @@ func (r *Registry) Open() Effects {
 	return effects
 }
 
+// Advance gives the turn to the next gang if nobody has it: after a plan was committed.
+func (r *Registry) Advance() Effects {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var effects Effects
+	r.advance(&effects)
+	return effects
+}
+
 // hasTurn reports whether it is a claim's turn.
 func (r *Registry) hasTurn(c *claim) bool {
 	return c != nil && c.turn != nil && r.line.Trying() == c.id
@@ -190,7 +199,9 @@ func (r *Registry) Conclude(request Request, outcome Outcome) {
 	}
 	c.outcome = &outcome
 	for _, uid := range outcome.Victims {
-		r.victims[uid] = c.e.key
+		if _, still := r.placed[uid]; still {
+			r.victims[uid] = append(r.victims[uid], c.e.key)
+		}
 	}
 }
 

@@ -36,8 +36,16 @@ type View struct {
 	BrokenSince time.Time
 	// Waiting are the members that could be placed, oldest first; Bound are those that have a node.
 	Waiting, Bound []*corev1.Pod
+	// Beyond are the waiting members beyond a minimum that is bound, with the reason of each.
+	Beyond []Beyond
 	// Created is when the PodGroup, or the single pod, came to be.
 	Created time.Time
+}
+
+// Beyond is a member beyond its gang's minimum that waits for a place of its own.
+type Beyond struct {
+	Pod     *corev1.Pod
+	Verdict gang.Verdict
 }
 
 // Partial reports whether members are bound although the gang never had its minimum, and nothing is under way to
@@ -52,8 +60,12 @@ func (r *Registry) Changed() []Key {
 	defer r.mu.Unlock()
 	now := r.now()
 	for _, c := range r.claims {
-		if c.m == nil && c.e.verdict(now) != c.e.noted {
+		switch {
+		case c.m == nil && c.e.verdict(now) != c.e.noted:
 			r.note(c.e)
+		case c.m != nil && r.line.Why(c.id, now) != c.m.noted:
+			c.m.noted = r.line.Why(c.id, now)
+			r.dirty[c.e.key] = struct{}{}
 		}
 	}
 	keys := slices.Collect(maps.Keys(r.dirty))
@@ -88,6 +100,11 @@ func (e *entry) view() View {
 		BrokenSince: e.brokenSince,
 		Waiting:     e.pods(ready),
 		Created:     e.born,
+	}
+	if e.surplus > 0 {
+		for _, pod := range v.Waiting {
+			v.Beyond = append(v.Beyond, Beyond{Pod: pod, Verdict: e.members[pod.UID].noted})
+		}
 	}
 	for _, pod := range e.pods(held) {
 		if pod.Spec.NodeName == "" {

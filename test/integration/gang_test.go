@@ -67,7 +67,7 @@ func TestExecutorsThatDoNotFitTwice(t *testing.T) {
 	e := setUp(t, nodes(10, cpu(6))...)
 	e.gang("executors", 12, cpu(4))
 	e.expectRefused("executors")
-	e.expectEvent("PodGroup", "executors", "Unschedulable", "10 of the 12 members that have to start together fit")
+	e.expectEvent("PodGroup", "executors", "ExceedsCluster", "10 of the 12 members that have to start together fit")
 	e.createNodes(node("eleventh", cpu(6)), node("twelfth", cpu(6)))
 	e.expectBound("executors", 12)
 }
@@ -91,7 +91,7 @@ func TestMinimumOfRoles(t *testing.T) {
 	e.createPods(members("job", 1, corev1.ResourceList{corev1.ResourceMemory: quantity("1Gi")}, role("ps"))...)
 	e.createPods(members("job", 2, cpu(1), role("worker"))...)
 	e.expectRefused("job")
-	e.expectEvent("PodGroup", "job", "Unschedulable", `role "ps": 0 of 1`)
+	e.expectEvent("PodGroup", "job", "ExceedsCluster", `role "ps": 0 of 1`)
 	e.createNodes(node("servers", corev1.ResourceList{corev1.ResourceMemory: quantity("1Gi")}))
 	e.expectBound("job", 3)
 }

@@ -117,5 +117,5 @@ func TestManyWaitingGangsHoldNothing(t *testing.T) {
 		e.gang(name, 8, gpu(1))
 		e.expectBound(name, 8)
 	}
-	e.expectReason(gangs.Unschedulable, 10)
+	e.expectReason(gangs.ExceedsCluster, 10)
 }

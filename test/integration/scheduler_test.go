@@ -28,7 +28,7 @@ func TestPhasesAndEvents(t *testing.T) {
 	e.gang("gang", 3, cpu(1), annotation(localcluster.RunForAnnotation, "3s"))
 	e.expectPhase("gang", podgroupv1alpha1.PodGroupPending)
 	e.expectUnschedulable("gang")
-	e.expectEvent("PodGroup", "gang", "Unschedulable", "1 of the 3 members")
+	e.expectEvent("PodGroup", "gang", "ExceedsCluster", "1 of the 3 members")
 	e.createNodes(node("large", cpu(2)))
 	e.expectPhase("gang", podgroupv1alpha1.PodGroupRunning)
 	e.expectPhase("gang", podgroupv1alpha1.PodGroupFinished)

@@ -44,7 +44,7 @@ func TestJobThatNeverFits(t *testing.T) {
 	e.expectRefused("large")
 	e.create(small)
 	e.expectConditions(small, "Created -Running Succeeded")
-	e.expectEvent("PodGroup", "large", "Unschedulable", "2 of the 3 members")
+	e.expectEvent("PodGroup", "large", "ExceedsCluster", "2 of the 3 members")
 	e.expectNoneBound("large")
 	e.expectConditions(large, "Created")
 }
