@@ -99,7 +99,7 @@ func (s *Simulation) auditVictims(claimant *job, asked resource.Amounts, victims
 		switch {
 		case j.Firm:
 			errs = append(errs, fmt.Errorf("gang %q is firm and had to leave for %q", j.Name, claimant.Name))
-		case s.tooYoung(j):
+		case s.age(j) < s.dispatcher.Ledger.MinRuntime(j.Queue):
 			errs = append(errs, fmt.Errorf("gang %q had to leave for %q before its minRuntime", j.Name, claimant.Name))
 		case j.Queue == claimant.Queue && j.Priority >= claimant.Priority:
 			errs = append(errs, fmt.Errorf("gang %q of priority %d had to leave for %q of priority %d", j.Name, j.Priority, claimant.Name, claimant.Priority))

@@ -77,6 +77,20 @@ func (c *cluster) amounts(at int32) resource.Amounts {
 	return amounts
 }
 
+// holds reports whether the members of a gang, which are equal, would fit if nothing ran on any node.
+func (c *cluster) holds(p gang.Problem) bool {
+	for _, class := range p.Classes {
+		slots := int64(0)
+		for _, at := range c.alive {
+			slots = resource.Sum(slots, class.Request.Times(c.nodes[at].allocatable))
+		}
+		if slots < int64(class.Count) {
+			return false
+		}
+	}
+	return true
+}
+
 // capacity is what all nodes offer together.
 func (s *Simulation) capacity() resource.Amounts {
 	total := make(resource.Vector, s.table.Len())

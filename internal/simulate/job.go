@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
@@ -204,6 +205,8 @@ func (s *Simulation) complete(j *job, since time.Time) {
 	}
 	if !j.Firm && !j.victim {
 		j.victim = true
+		at, _ := slices.BinarySearchFunc(s.victims[j.Queue], j, byIndex)
+		s.victims[j.Queue] = slices.Insert(s.victims[j.Queue], at, j)
 		s.dispatcher.Started(j.Queue, j.Priority, s.now)
 	}
 	if youth := s.dispatcher.Ledger.MinRuntime(j.Queue); youth > 0 {
@@ -258,9 +261,13 @@ func (s *Simulation) finish(j *job) {
 	}
 }
 
+func byIndex(a, b *job) int { return int(a.index) - int(b.index) }
+
 func (s *Simulation) noVictim(j *job) {
 	if j.victim {
 		j.victim = false
+		at, _ := slices.BinarySearchFunc(s.victims[j.Queue], j, byIndex)
+		s.victims[j.Queue] = slices.Delete(s.victims[j.Queue], at, at+1)
 		s.dispatcher.Ended(j.Queue, j.Priority)
 	}
 }

@@ -64,6 +64,8 @@ type Eviction struct {
 	At time.Time
 	// Gang is who left, For for whom, as indices of Result.Gangs; For is -1 where the gang's queue is drained.
 	Gang, For int
+	// Decision numbers the decisions to evict: all that leave by one and the same have one number.
+	Decision int
 	// Pods is how many, Whole that the gang fell below its minimum by it.
 	Pods  int
 	Whole bool

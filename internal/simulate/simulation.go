@@ -21,7 +21,9 @@ type Simulation struct {
 	table      *resource.Table
 	cluster    cluster
 	jobs       []*job
-	byName     map[string]int
+	// victims are the jobs of each queue that may have to leave.
+	victims map[string][]*job
+	byName  map[string]int
 	// claims are what stands in the dispatcher's lines, by its IDs.
 	claims map[string]claim
 	// making is how many pods have still to leave for a claim.
@@ -39,7 +41,9 @@ type Simulation struct {
 	// changes counts whatever changes where pods are.
 	changes int
 	seen    int // by Run
-	rounds  int
+	// decisions counts the times that somebody had to leave.
+	decisions int
+	rounds    int
 }
 
 // New makes a simulation at the time of its first arrival, with the gangs that run from the beginning on their nodes. It
@@ -55,7 +59,7 @@ func New(w Workload, options Options) (*Simulation, error) {
 	}
 	s := &Simulation{
 		options: options, now: first, start: first, table: tableOf(w), dispatcher: dispatch.New(options.Dispatch),
-		byName: map[string]int{}, claims: map[string]claim{}, making: map[string]int{},
+		byName: map[string]int{}, victims: map[string][]*job{}, claims: map[string]claim{}, making: map[string]int{},
 		steps: slices.Clone(w.Steps),
 	}
 	s.cluster = cluster{table: s.table, index: map[string]int32{}}

@@ -55,6 +55,7 @@ func (s *Simulation) drain() {
 			if j.claimed {
 				s.unclaim(j, false)
 			}
+			s.decisions++
 			s.evict(j, members, "", nil)
 		}
 	}

@@ -105,7 +105,7 @@ func (s *Simulation) problem(g dispatch.Gang, room []gang.Node) gang.Problem {
 
 // noRoom says why a gang that its queue would let start has no place.
 func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, out gang.Outcome, held bool) (gang.Verdict, error) {
-	if !s.dispatcher.Empty(g, nil) {
+	if !s.cluster.holds(p) {
 		return gang.Verdict{Reason: gang.ExceedsCluster, Message: fmt.Sprintf("%d members of this size do not fit the cluster even if nothing else runs", p.Need.Total)}, nil
 	}
 	verdict := gang.Verdict{Reason: gang.Unschedulable, Message: fmt.Sprintf("%d of %d members fit", out.Total(), p.Need.Total)}

@@ -2,6 +2,8 @@ package simulate
 
 import (
 	"errors"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -20,37 +22,33 @@ type offer struct {
 
 // offers lists what may have to leave for a gang as far as its own rules go. On held nodes something is kept for others.
 func (s *Simulation) offers(g dispatch.Gang, held map[int32]bool) []offer {
-	entitled := map[string]bool{}
 	own := s.claims[g.ID].job // nil for a gang that is only asked about
 	var offers []offer
-	for _, j := range s.jobs {
-		if !j.victim || j == own || s.tooYoung(j) {
+	for _, queue := range slices.Sorted(maps.Keys(s.victims)) {
+		preempt := queue == g.Queue
+		if !preempt && !s.dispatcher.Ledger.Entitled(g.Queue, queue, g.Amount) {
 			continue
 		}
-		preempt := j.Queue == g.Queue
-		if preempt && j.Priority >= g.Priority {
-			continue
-		}
-		if !preempt {
-			may, known := entitled[j.Queue]
-			if !known {
-				may = s.dispatcher.Ledger.Entitled(g.Queue, j.Queue, g.Amount)
-				entitled[j.Queue] = may
-			}
-			if !may {
+		young := s.dispatcher.Ledger.MinRuntime(queue)
+		for _, j := range s.victims[queue] {
+			if j == own || preempt && j.Priority >= g.Priority || s.age(j) < young {
 				continue
 			}
-		}
-		for _, o := range s.offersOf(j, held) {
-			o.unit.Preempt = preempt
-			offers = append(offers, o)
+			for _, o := range s.offersOf(j, held) {
+				o.unit.Preempt = preempt
+				offers = append(offers, o)
+			}
 		}
 	}
 	return offers
 }
 
-func (s *Simulation) tooYoung(j *job) bool {
-	return j.waitingSince.IsZero() && s.now.Sub(j.outcome.Start) < s.dispatcher.Ledger.MinRuntime(j.Queue)
+// age is for how long the minimum of a job has run; what is left of a job that lost a node is of any age.
+func (s *Simulation) age(j *job) time.Duration {
+	if !j.waitingSince.IsZero() {
+		return math.MaxInt64
+	}
+	return s.now.Sub(j.outcome.Start)
 }
 
 // offersOf divides what runs of a gang into its minimum and the members beyond it, of which the newest come first.
@@ -135,6 +133,7 @@ func (s *Simulation) makeRoom(turn dispatch.Turn, d decision) {
 		going[o.job] = append(going[o.job], o.members...)
 		s.making[turn.ID] += len(o.members)
 	}
+	s.decisions++
 	for _, j := range order {
 		s.evict(j, going[j], turn.ID, turn.Amount)
 	}
@@ -143,7 +142,7 @@ func (s *Simulation) makeRoom(turn dispatch.Turn, d decision) {
 // evict tells members to leave. claim is for whom; empty where nobody waits for the room.
 func (s *Simulation) evict(j *job, members []int32, claim string, asked resource.Amounts) {
 	whole := len(s.members(j))-len(members) < j.Min
-	e := Eviction{At: s.now, Gang: int(j.index), For: -1, Pods: len(members), Whole: whole, Used: j.Request.Times(int64(len(members))), Asked: asked, claim: claim}
+	e := Eviction{At: s.now, Gang: int(j.index), For: -1, Decision: s.decisions, Pods: len(members), Whole: whole, Used: j.Request.Times(int64(len(members))), Asked: asked, claim: claim}
 	if claim != "" {
 		e.For = int(s.claims[claim].job.index)
 	}

@@ -145,12 +145,8 @@ func rank(name string) int {
 
 func evictions(r simulate.Result, s Series) Evictions {
 	var e Evictions
-	type decision struct {
-		at  time.Time
-		who int
-	}
-	evicted, asked := map[decision]float64{}, map[decision]float64{}
-	var decisions []decision
+	evicted, asked := map[int]float64{}, map[int]float64{}
+	var decisions []int
 	for _, one := range r.Evictions {
 		e.Pods += one.Pods
 		e.LostGPUSeconds += float64(one.LostGPUSeconds)
@@ -164,7 +160,7 @@ func evictions(r simulate.Result, s Series) Evictions {
 		if one.Asked[by] == 0 {
 			by = "cpu"
 		}
-		d := decision{one.At, one.For}
+		d := one.Decision
 		if asked[d] == 0 {
 			decisions = append(decisions, d)
 		}
