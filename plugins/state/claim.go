@@ -131,8 +131,18 @@ func (e *entry) enterLine() {
 		e.claim = &claim{id: e.key.id(), e: e}
 		e.registry.claims[e.claim.id] = e.claim
 	}
+	g := e.asked(e.claim.id)
+	before := e.registry.line.Trying()
+	e.registry.line.Add(g, e.registry.now())
+	if before == e.claim.id && e.registry.line.Trying() != before {
+		e.claim.turn, e.claim.outcome = nil, nil
+	}
+}
+
+// asked is what the gang asks for in the line, where it has that ID.
+func (e *entry) asked(id string) dispatch.Gang {
 	g := dispatch.Gang{
-		ID: e.claim.id, Queue: e.queue(), Priority: e.priority(), Mending: e.running() > 0, Born: e.born,
+		ID: id, Queue: e.queue(), Priority: e.priority(), Mending: e.running() > 0, Born: e.born,
 		Amount: resource.Amounts{}, Runtime: e.runtime(), Firm: e.firm(),
 	}
 	waiting := e.pods(ready)
@@ -146,11 +156,7 @@ func (e *entry) enterLine() {
 		}
 	}
 	g.Shape = e.shape(waiting)
-	before := e.registry.line.Trying()
-	e.registry.line.Add(g, e.registry.now())
-	if before == e.claim.id && e.registry.line.Trying() != before {
-		e.claim.turn, e.claim.outcome = nil, nil
-	}
+	return g
 }
 
 // minimum chooses the members whose requests the queue is asked for: of each role what it lacks, the oldest first.
