@@ -13,6 +13,8 @@ type oracle struct {
 	capacity resource.Amounts
 	queues   map[string]Queue
 	charges  []charge
+	// implicit is Default while nobody has set it.
+	implicit string
 }
 
 type charge struct {
@@ -22,12 +24,13 @@ type charge struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{queues: map[string]Queue{Default: {Name: Default, Weight: 1, Reclaimable: true}}}
+	return &oracle{implicit: Default, queues: map[string]Queue{Default: {Name: Default, Weight: 1, Reclaimable: true}}}
 }
 
 func (o *oracle) remove(name string) {
 	delete(o.queues, name)
 	if name == Default {
+		o.implicit = Default
 		o.queues[Default] = Queue{Name: Default, Weight: 1, Reclaimable: true}
 	}
 }
@@ -117,7 +120,7 @@ func (o *oracle) admits(name string, amount resource.Amounts, firm bool) bool {
 				}
 			}
 		}
-		if _, known := o.queues[q]; firm && !named && (known || o.charged(q)) {
+		if _, known := o.queues[q]; firm && !named && q != o.implicit && (known || o.charged(q)) {
 			return false
 		}
 	}

@@ -72,6 +72,9 @@ func TestLedgerAgreesWithOracle(t *testing.T) {
 				q := queueOf(t)
 				l.SetQueue(q)
 				o.queues[q.Name] = q
+				if q.Name == o.implicit {
+					o.implicit = ""
+				}
 			},
 			"delete": func(t *rapid.T) {
 				name := rapid.SampledFrom(queueNames).Draw(t, "name")
