@@ -164,21 +164,20 @@ func (r *Registry) Leaving() []*corev1.Pod {
 
 // left takes note that a pod is gone. When it was the last that a gang waited for, it is the gang's turn.
 func (r *Registry) left(uid types.UID) {
-	key, awaited := r.victims[uid]
-	if !awaited {
-		return
-	}
+	beneficiaries := r.victims[uid]
 	delete(r.victims, uid)
-	if e := r.gangs[key]; e != nil && e.claim != nil && r.victimsOf(key) == 0 {
-		r.line.Freed(e.claim.id)
+	for _, key := range beneficiaries {
+		if e := r.gangs[key]; e != nil && e.claim != nil && r.victimsOf(key) == 0 {
+			r.line.Freed(e.claim.id)
+		}
 	}
 }
 
 // victimsOf is how many pods are still to leave for a gang.
 func (r *Registry) victimsOf(key Key) int {
 	count := 0
-	for _, beneficiary := range r.victims {
-		if beneficiary == key {
+	for _, beneficiaries := range r.victims {
+		if slices.Contains(beneficiaries, key) {
 			count++
 		}
 	}
@@ -187,15 +186,23 @@ func (r *Registry) victimsOf(key Key) int {
 
 // forgetVictims waits no longer for pods that leave for a gang: it is gone, or waits no more.
 func (r *Registry) forgetVictims(key Key) {
-	maps.DeleteFunc(r.victims, func(_ types.UID, beneficiary Key) bool { return beneficiary == key })
+	for uid, beneficiaries := range r.victims {
+		if rest := slices.DeleteFunc(beneficiaries, func(k Key) bool { return k == key }); len(rest) > 0 {
+			r.victims[uid] = rest
+		} else {
+			delete(r.victims, uid)
+		}
+	}
 }
 
 // Beneficiary is the gang for which a pod has been told to leave; false where nobody waits for the pod any more.
 func (r *Registry) Beneficiary(uid types.UID) (Key, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key, awaited := r.victims[uid]
-	return key, awaited
+	if beneficiaries := r.victims[uid]; len(beneficiaries) > 0 {
+		return beneficiaries[0], true
+	}
+	return Key{}, false
 }
 
 // Spared takes note that a pod cannot be evicted after all. Who waits for it goes back into the line with the reason.
@@ -203,14 +210,12 @@ func (r *Registry) Spared(uid types.UID, why string) Effects {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var effects Effects
-	key, awaited := r.victims[uid]
-	if !awaited {
-		return effects
-	}
-	r.forgetVictims(key)
-	if e := r.gangs[key]; e != nil && e.claim != nil {
-		r.line.GiveUpRoom(e.claim.id, gang.Verdict{Reason: gang.Unschedulable, Message: why}, r.now())
-		r.note(e)
+	for _, key := range slices.Clone(r.victims[uid]) {
+		r.forgetVictims(key)
+		if e := r.gangs[key]; e != nil && e.claim != nil {
+			r.line.GiveUpRoom(e.claim.id, gang.Verdict{Reason: gang.Unschedulable, Message: why}, r.now())
+			r.note(e)
+		}
 	}
 	r.advance(&effects)
 	return effects
