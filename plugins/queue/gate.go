@@ -42,8 +42,11 @@ func New(ctx context.Context, args *configv1alpha1.QueueArgs, gangs *state.Store
 // Name is the plugin's name.
 func (pl *Queue) Name() string { return Name }
 
-// PreEnqueue admits the leader of the gang whose turn it is, and the members of a plan.
+// PreEnqueue admits the leader of the gang whose turn it is, the members of a plan, and questions.
 func (pl *Queue) PreEnqueue(_ context.Context, pod *corev1.Pod) *fwk.Status {
+	if pl.gangs.IsQuestion(pod.UID) {
+		return nil
+	}
 	if admitted, why := pl.gangs.Admit(pod); !admitted {
 		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, why)
 	}

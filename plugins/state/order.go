@@ -15,7 +15,9 @@ type order struct {
 	// committing members go before everybody else, in the plan's sequence: nothing may come between plan and commit.
 	committing bool
 	sequence   int
-	priority   int32
+	// question is set for a pod that only stands for a question.
+	question bool
+	priority int32
 	// mending is set for a gang that runs below its minimum: it goes before newer gangs of equal priority.
 	mending bool
 	born    int64

@@ -1,0 +1,49 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/muster-scheduling/muster/internal/ledger"
+)
+
+// Supposed is what would become of a gang that is not in its line if it were.
+type Supposed struct {
+	// Place is its place in the queue's line, 1 for the first, and Length how many would wait there.
+	Place, Length int
+	// Over is why its queue has no quota for it now; nil where it has.
+	Over *ledger.Refusal
+	// Behind is the gang further ahead in the queue, by its ID, that may not be passed since it has waited for long for what
+	// its queue has none left of; empty where there is none.
+	Behind string
+}
+
+// Suppose says what would become of a gang. Its ID must be nobody's, and its queue one that admits. Nothing changes.
+func (d *Dispatcher) Suppose(g Gang, now time.Time) Supposed {
+	idle := d.idle
+	d.Add(g, now)
+	w := d.waiting[g.ID]
+	s := Supposed{Over: d.Ledger.Check(g.Queue, g.Amount, g.Firm), Behind: d.behind(w, now)}
+	s.Place, s.Length = d.Place(g.ID)
+	d.Remove(g.ID)
+	d.idle = idle
+	return s
+}
+
+// behind is the gang that keeps a gang from having its turn, as head finds it.
+func (d *Dispatcher) behind(w *waiting, now time.Time) string {
+	for _, lane := range w.lane.line.sorted() {
+		first := lane.ready(now)
+		if first == nil {
+			continue
+		}
+		if precedes(w, first) <= 0 {
+			break // All that follow come later too.
+		}
+		refusal := d.Ledger.Check(first.Queue, first.Amount, first.Firm)
+		if refusal != nil && refusal.Kind == ledger.OverLimit && w.Amount[refusal.Resource] > 0 &&
+			now.Sub(first.since) >= d.options.Patience && !d.mayMakeRoom(first, now) {
+			return first.ID
+		}
+	}
+	return ""
+}
