@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/server/mux"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/plugins/coscheduling"
 	"github.com/muster-scheduling/muster/plugins/fairshare"
+	"github.com/muster-scheduling/muster/plugins/query"
 	"github.com/muster-scheduling/muster/plugins/queue"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
@@ -32,7 +35,12 @@ func registry(gangs *gangs, leading <-chan struct{}) frameworkruntime.Registry {
 			return coscheduling.New(ctx, args, handle, store, leading)
 		}),
 		fairshare.Name: plugin(gangs, &configv1alpha1.FairShareArgs{}, func(ctx context.Context, args *configv1alpha1.FairShareArgs, handle fwk.Handle, store *state.Store) (fwk.Plugin, error) {
-			return fairshare.New(ctx, args, handle, store, leading)
+			judge, err := fairshare.New(ctx, args, handle, store, leading)
+			if err != nil {
+				return nil, err
+			}
+			gangs.judge = judge
+			return judge, nil
 		}),
 	}
 }
@@ -54,6 +62,8 @@ func plugin[A args](gangs *gangs, into A, build func(context.Context, A, fwk.Han
 // gangs makes the registry of gangs when the first plugin asks for it.
 type gangs struct {
 	leading <-chan struct{}
+	// judge decides what becomes of gangs that find no room; nil where the configuration leaves it out.
+	judge *fairshare.FairShare
 
 	once  sync.Once
 	store *state.Store
@@ -61,8 +71,19 @@ type gangs struct {
 }
 
 func (g *gangs) of(ctx context.Context, handle fwk.Handle) (*state.Store, error) {
-	g.once.Do(func() { g.store, g.err = state.NewStore(ctx, handle, state.NewRegistry(time.Now, dispatch.Options{}), g.leading) })
+	g.once.Do(func() {
+		g.store, g.err = state.NewStore(ctx, handle, state.NewRegistry(time.Now, dispatch.Options{}), g.leading)
+	})
 	return g.store, g.err
+}
+
+// letAsk lets a scheduler answer questions about gangs, and returns the paths where it does. There are none without the
+// plugins that know the answers.
+func (g *gangs) letAsk(sched *scheduler.Scheduler) func(*mux.PathRecorderMux) {
+	if g.store == nil || g.judge == nil {
+		return func(*mux.PathRecorderMux) {}
+	}
+	return query.New(g.store, letAsk(sched, g.store, g.judge.WhatIf).ask).Install
 }
 
 // args are the arguments of a plugin.

@@ -72,10 +72,15 @@ func run(cmd *cobra.Command, opts *options.Options) error {
 		return err
 	}
 	authenticateBy(cmd, opts)
-	cc, sched, err := setUp(ctx, opts)
+	cc, sched, gangs, err := setUp(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("setting up the scheduler: %w", err)
 	}
+	stopServing, err := serve(ctx, cc, sched, gangs.leading, gangs.letAsk(sched))
+	if err != nil {
+		return err
+	}
+	defer stopServing()
 	// app.Run registers its configuration in a table of the process and never takes it out.
 	defer configz.Delete("componentconfig")
 	if err := app.Run(ctx, cc, sched); err != nil && ctx.Err() == nil {
@@ -130,19 +135,19 @@ func TradeMemoryForCPU() {
 
 // setUp builds the scheduler as kube-scheduler does, with three differences: the configuration where none is given, our
 // plugins, and events for gangs instead of events for each of their pods.
-func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.CompletedConfig, *scheduler.Scheduler, error) {
+func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.CompletedConfig, *scheduler.Scheduler, *gangs, error) {
 	config, err := defaultConfig()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	// Flags are applied to this; a file named by --config takes its place.
 	opts.ComponentConfig = config
 	if errs := opts.Validate(); len(errs) > 0 {
-		return nil, nil, errors.Join(errs...)
+		return nil, nil, nil, errors.Join(errs...)
 	}
 	serverConfig, err := opts.Config(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	cc := serverConfig.Complete()
 	var profiles []kubeschedulerconfig.KubeSchedulerProfile
@@ -167,7 +172,7 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 		}),
 	)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	// The scheduler asks for its first pod when it has become the leader, and not before.
 	next, lead := sched.NextEntity, sync.OnceFunc(func() { close(leading) })
@@ -180,9 +185,9 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	}
 	sched.FailureHandler = (&requeue{sched: sched, gangs: gangs}).handle
 	if err := options.LogOrWriteConfig(klog.FromContext(ctx), opts.WriteConfigTo, &cc.ComponentConfig, profiles); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return &cc, sched, nil
+	return &cc, sched, gangs, nil
 }
 
 // defaultConfig is the configuration that manifests/scheduler ships.

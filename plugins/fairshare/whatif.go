@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/muster-scheduling/muster/internal/explain"
 	"github.com/muster-scheduling/muster/internal/gang"
@@ -17,9 +19,17 @@ import (
 
 // WhatIf answers what would become of a gang that does not exist, by the code that decides about gangs that do. The pods have
 // UIDs that are nobody's. It may only be called inside a scheduling cycle, and changes nothing.
-func (pl *FairShare) WhatIf(ctx context.Context, question explain.Question) (explain.Answer, error) {
+func (pl *FairShare) WhatIf(ctx context.Context, question explain.Question) (answer explain.Answer, err error) {
+	// No API server has admitted these pods. Should they be such as some plugin has never seen, nobody else shall suffer.
+	defer func() {
+		if problem := recover(); problem != nil {
+			_ = pl.handle.MutableSnapshotSharedLister().EndMutations() // It fails where there is nothing to undo.
+			klog.FromContext(ctx).Error(nil, "Answering a question failed", "panic", problem, "stack", string(debug.Stack()))
+			err = fmt.Errorf("no plugin was prepared for this gang: %v", problem)
+		}
+	}()
 	s := pl.gangs.Suppose(question.PodGroup, pointers(question.Pods))
-	answer := explain.Answer{Verdict: explain.Later, Queue: s.Request.Queue, Chain: s.Chain, Reason: s.Verdict.Reason, Message: s.Verdict.Message}
+	answer = explain.Answer{Verdict: explain.Later, Queue: s.Request.Queue, Chain: s.Chain, Reason: s.Verdict.Reason, Message: s.Verdict.Message}
 	if s.Never {
 		answer.Verdict = explain.Never
 	}

@@ -183,3 +183,10 @@ func (e *entry) losesAll(pods int) bool {
 	}
 	return pods >= bound
 }
+
+// IsOpen reports whether the registry knows all that runs and admits gangs: its scheduler leads.
+func (r *Registry) IsOpen() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open
+}
