@@ -43,6 +43,7 @@ type Cluster struct {
 	parts             []*part // in the order in which they started
 	controllers       *part   // one of them; nil without the component
 	scheduler         *command
+	schedulerURL      string // of its latest start
 	manager           *command
 	probe             *http.Client // asks them whether they are ready
 	stopped           bool

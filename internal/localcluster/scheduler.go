@@ -15,6 +15,7 @@ func (c *Cluster) schedulerCommand() *command {
 		create: plugins.Command,
 		args:   c.cfg.SchedulerArgs,
 		listen: func(port int) ([]string, string) {
+			c.schedulerURL = fmt.Sprintf("https://127.0.0.1:%d", port)
 			return []string{
 				"--kubeconfig=" + c.ownKubeconfig,
 				"--authentication-kubeconfig=" + c.ownKubeconfig,
@@ -24,15 +25,19 @@ func (c *Cluster) schedulerCommand() *command {
 				fmt.Sprintf("--secure-port=%d", port),
 				"--tls-cert-file=" + c.pki.servingCert,
 				"--tls-private-key-file=" + c.pki.servingKey,
-			}, fmt.Sprintf("https://127.0.0.1:%d/readyz", port)
+			}, c.schedulerURL + "/readyz"
 		},
 	}
 }
 
-// StartScheduler runs muster-scheduler and returns once it is ready. It fails
-// when it runs already. It may be called on a cluster without the component.
+// StartScheduler runs muster-scheduler and returns once it is ready and
+// kubectl-muster can find it. It fails when it runs already. It may be called on
+// a cluster without the component.
 func (c *Cluster) StartScheduler(ctx context.Context) error {
-	return c.scheduler.start(ctx, c.probe)
+	if err := c.scheduler.start(ctx, c.probe); err != nil {
+		return err
+	}
+	return c.publishScheduler(ctx)
 }
 
 // StopScheduler stops the scheduler, as a termination signal does, and waits.
