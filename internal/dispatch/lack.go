@@ -58,7 +58,8 @@ func (d *Dispatcher) LacksOf(g Gang, usable map[string]bool, idle bool) []Lack {
 func (d *Dispatcher) lack(g Gang, usable map[string]bool, name string, idle bool) Lack {
 	lack := Lack{Resource: name}
 	var free, largest []int64 // by node
-	for node, n := range d.room.nodes {
+	for _, node := range slices.Sorted(maps.Keys(d.room.nodes)) {
+		n := d.room.nodes[node]
 		if usable != nil && !usable[node] {
 			continue
 		}
@@ -68,6 +69,9 @@ func (d *Dispatcher) lack(g Gang, usable map[string]bool, name string, idle bool
 		}
 		free, largest = append(free, room), append(largest, n.allocatable[name])
 		lack.Largest = max(lack.Largest, n.allocatable[name])
+	}
+	if len(free) == 0 {
+		return lack // What lacks is a node, of which nothing is known.
 	}
 	groups := slices.SortedFunc(slices.Values(g.Members), func(a, b Members) int {
 		return cmp.Compare(b.Amount[name], a.Amount[name])

@@ -66,7 +66,7 @@ func (pl *FairShare) answer(answer *explain.Answer, s state.Supposition, attempt
 	switch {
 	case len(found.Evicted) > 0:
 		answer.Verdict, answer.Victims, answer.Ratio = explain.AfterEvictions, victimsOf(found.Evicted), found.Ratio
-		answer.Message = fmt.Sprintf("%d pods would be evicted to make room", count(found.Evicted))
+		answer.Message = "" // The victims say it.
 		return nil
 	case found.Verdict.Reason == gang.MakingRoom:
 		answer.Message = fmt.Sprintf("%d pods are leaving already, whose room it would get", len(found.Victims))

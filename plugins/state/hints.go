@@ -17,6 +17,9 @@ import (
 func (r *Registry) Hints(request Request, reason gang.Reason, usable map[string]bool) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if usable != nil && len(usable) == 0 {
+		return []string{"a node that accepts its pods, by selectors, affinity and taints: there is none"}
+	}
 	return r.hints(request.Gang, reason, func(idle bool) []dispatch.Lack { return r.line.LacksOf(request.Gang, usable, idle) })
 }
 
