@@ -5,6 +5,7 @@ package fairshare
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policylisters "k8s.io/client-go/listers/policy/v1"
@@ -59,7 +60,9 @@ func (pl *FairShare) PostFilter(ctx context.Context, cycle fwk.CycleState, pod *
 	if standing != state.Leading && standing != state.Free || request.ID == "" {
 		return nil, fwk.NewStatus(fwk.Unschedulable)
 	}
+	start := time.Now()
 	found, err := pl.Judge(ctx, request, placement.KeptIn(cycle))
+	makeRoomDuration.WithLabelValues(outcomeOf(found, err)).Observe(time.Since(start).Seconds())
 	if err != nil {
 		return nil, fwk.AsStatus(fmt.Errorf("making room for %s: %w", request.Key, err))
 	}
@@ -69,6 +72,18 @@ func (pl *FairShare) PostFilter(ctx context.Context, cycle fwk.CycleState, pod *
 		pl.evictor.evict(request, found.Evicted)
 	}
 	return nil, fwk.NewStatus(fwk.Unschedulable, found.Verdict.Message)
+}
+
+func outcomeOf(found Finding, err error) string {
+	switch {
+	case err != nil:
+		return outcomeError
+	case found.Victims != nil:
+		return outcomeEvict
+	case found.Hold != nil:
+		return outcomeReserve
+	}
+	return outcomeNone
 }
 
 // Finding is what becomes of a gang that found no room.

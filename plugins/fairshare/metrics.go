@@ -7,7 +7,22 @@ import (
 	"k8s.io/component-base/metrics/legacyregistry"
 )
 
+// Outcomes of an attempt to make room, as the label of muster_make_room_duration_seconds.
+const (
+	outcomeEvict   = "evict"
+	outcomeReserve = "reserve"
+	outcomeNone    = "none"
+	outcomeError   = "error"
+)
+
 var (
+	makeRoomDuration = metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Subsystem:      "muster",
+		Name:           "make_room_duration_seconds",
+		Help:           "Time to decide what becomes of a gang that found no room, by outcome: evict, reserve, none or error..",
+		Buckets:        metrics.ExponentialBuckets(0.0005, 2, 14),
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"outcome"})
 	evictedPods = metrics.NewCounterVec(&metrics.CounterOpts{
 		Subsystem:      "muster",
 		Name:           "evicted_pods_total",
@@ -23,4 +38,4 @@ var (
 	})
 )
 
-var registerMetrics = sync.OnceFunc(func() { legacyregistry.MustRegister(evictedPods, evictedRatio) })
+var registerMetrics = sync.OnceFunc(func() { legacyregistry.MustRegister(makeRoomDuration, evictedPods, evictedRatio) })
