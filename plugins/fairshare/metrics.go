@@ -19,7 +19,7 @@ var (
 	makeRoomDuration = metrics.NewHistogramVec(&metrics.HistogramOpts{
 		Subsystem:      "muster",
 		Name:           "make_room_duration_seconds",
-		Help:           "Time to decide what becomes of a gang that found no room, by outcome: evict, reserve, none or error..",
+		Help:           "Time to decide what becomes of a gang that found no room, by outcome: evict, reserve, none or error, without the planning that found none.",
 		Buckets:        metrics.ExponentialBuckets(0.0005, 2, 14),
 		StabilityLevel: metrics.ALPHA,
 	}, []string{"outcome"})
