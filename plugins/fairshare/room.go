@@ -18,10 +18,6 @@ import (
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
-// budgetTries is how often the choice of victims is repeated because PodDisruptionBudgets do not allow all of them
-// together.
-const budgetTries = 4
-
 // makeRoom chooses whom to evict so that the request fits, and where it goes then. It is nil, with the reason in words,
 // where no room can be made, and where there is nobody whom to evict.
 func (pl *FairShare) makeRoom(ctx context.Context, request state.Request) (*Finding, string, error) {
@@ -30,28 +26,10 @@ func (pl *FairShare) makeRoom(ctx context.Context, request state.Request) (*Find
 	}
 	units, books := pl.gangs.Units(request)
 	leaving := pl.gangs.Leaving()
-	budgets, err := pl.disruptionBudgets()
-	if err != nil {
-		return nil, "", err
-	}
-	units = budgets.allowed(units)
 	if len(units) == 0 && len(leaving) == 0 {
 		return nil, "", nil
 	}
-	var why string
-	for range budgetTries {
-		var made *Finding
-		if made, why, err = pl.choose(ctx, request, units, leaving, books); err != nil || made == nil {
-			return nil, why, err
-		}
-		protected := budgets.violated(made.Evicted)
-		if protected == "" {
-			return made, "", nil
-		}
-		why = fmt.Sprintf("evicting %d pods would make room, but PodDisruptionBudget %s does not allow it", count(made.Evicted), protected)
-		units = budgets.without(units, made.Evicted, protected)
-	}
-	return nil, why, nil
+	return pl.choose(ctx, request, units, leaving, books)
 }
 
 // choose decides about victims among units, as if pods that are leaving were gone already.
@@ -65,13 +43,16 @@ func (pl *FairShare) choose(ctx context.Context, request state.Request, units []
 	if err != nil {
 		return nil, "", err
 	}
-	if most.Result != gang.Placed {
-		if len(units) == 0 {
-			return nil, "", nil
-		}
+	if most.Result != gang.Placed && len(units) == 0 {
+		return nil, "", nil
+	}
+	if most.Result != gang.Placed && most.Constrained {
 		return nil, fmt.Sprintf("with everything gone that may be evicted (%d pods), %s", count(units), most.Message), nil
 	}
-	problem := pl.problem(request, units, books, most)
+	problem, err := pl.problem(request, units, books, most)
+	if err != nil {
+		return nil, "", err
+	}
 	repelled, err := pl.planner.Repelled()
 	if err != nil {
 		return nil, "", err
@@ -109,7 +90,11 @@ func (pl *FairShare) choose(ctx context.Context, request state.Request, units []
 
 // problem puts the choice of victims into plain values. most was planned with all units gone: each of them takes its room
 // back, but for that on nodes where room is kept for others.
-func (pl *FairShare) problem(request state.Request, units []state.Unit, books *ledger.Ledger, most *placement.Attempt) reclaim.Problem {
+func (pl *FairShare) problem(request state.Request, units []state.Unit, books *ledger.Ledger, most *placement.Attempt) (reclaim.Problem, error) {
+	budgets, err := pl.disruptionBudgets()
+	if err != nil {
+		return reclaim.Problem{}, err
+	}
 	index := make(map[string]int32, len(most.Nodes))
 	for i, name := range most.Nodes {
 		index[name] = int32(i)
@@ -121,7 +106,7 @@ func (pl *FairShare) problem(request state.Request, units []state.Unit, books *l
 	}
 	problem := reclaim.Problem{
 		Gang: asked, Queue: request.Queue, Asked: request.Amount, Firm: request.Firm, Ledger: books, MaxRatio: pl.maxRatio,
-		Capacity: pl.gangs.Capacity(), Units: make([]reclaim.Unit, len(units)),
+		Capacity: pl.gangs.Capacity(), Disruptions: budgets.allowed(), Units: make([]reclaim.Unit, len(units)),
 	}
 	for i, unit := range units {
 		pods := make([]reclaim.Pod, len(unit.Pods))
@@ -137,10 +122,10 @@ func (pl *FairShare) problem(request state.Request, units []state.Unit, books *l
 		}
 		problem.Units[i] = reclaim.Unit{
 			Gang: unit.Key.String() + string(unit.Key.Pod), Rest: unit.Rest, Queue: unit.Queue, Priority: unit.Priority, Preempt: unit.Preempt,
-			Pods: pods, Usage: unit.Usage, Lost: unit.Lost, Started: unit.Started,
+			Pods: pods, Usage: unit.Usage, Lost: unit.Lost, Started: unit.Started, Budgets: budgets.of(unit.Pods),
 		}
 	}
-	return problem
+	return problem, nil
 }
 
 // finding says what a decision means for the gang: its room is kept from now on, and it waits for who leaves.
