@@ -45,7 +45,7 @@ func (s *Simulation) Ask(g Gang) (Answer, error) {
 	if over != nil && over.Never() {
 		return Answer{Prospect: Never, Verdict: gang.Verdict{Reason: gang.ExceedsLimit, Message: over.String()}}, nil
 	}
-	d, err := s.decide(claim, over)
+	d, err := s.decide(claim, over, false)
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking about gang %q: %w", g.Name, err)
 	}

@@ -126,13 +126,13 @@ func (s *Simulation) auditReclaim(claimant *job, asked resource.Amounts, o offer
 		if common(name) {
 			break
 		}
-		queue, _ := s.dispatcher.Ledger.Queue(name)
+		queue, exists := s.dispatcher.Ledger.Queue(name)
 		over := false
 		used := s.usage(name)
 		for r, amount := range o.unit.Usage {
 			over = over || amount > 0 && asked[r] > 0 && used[r]-freed[name][r] > queue.Guarantee[r]
 		}
-		if !over || !queue.Reclaimable {
+		if !over || exists && !queue.Reclaimable {
 			return fmt.Errorf("gang %q had to leave for %q though queue %s is within its guarantee, or not reclaimable", o.job.Name, claimant.Name, name)
 		}
 	}

@@ -154,17 +154,21 @@ func (s *Simulation) claimSurplus(j *job) {
 func (s *Simulation) unclaim(j *job, surplusOnly bool) {
 	if j.claimed && !surplusOnly {
 		j.claimed = false
-		delete(s.claims, j.Name)
-		s.dispatcher.Remove(j.Name)
+		s.withdraw(j.Name)
 	}
 	for m := range j.members {
 		if j.members[m].claimed {
-			id := memberID(j.Name, int32(m))
 			j.members[m].claimed = false
-			delete(s.claims, id)
-			s.dispatcher.Remove(id)
+			s.withdraw(memberID(j.Name, int32(m)))
 		}
 	}
+}
+
+// withdraw takes one claim out of its line. Who is leaving for it leaves for nobody.
+func (s *Simulation) withdraw(id string) {
+	delete(s.claims, id)
+	s.dispatcher.Remove(id)
+	s.record.served(id, s.now)
 }
 
 // bind puts a member on a node.

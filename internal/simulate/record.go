@@ -63,7 +63,7 @@ func (r *record) used(s *Simulation, j *job, count int64) {
 
 func (r *record) waiting(s *Simulation, j *job, count int) { r.change(s, j).Waiting += count }
 
-// served notes that a claim is bound for which others had to leave.
+// served notes that a claim is bound for which others had to leave, or that it is gone: its own gang had to leave as well.
 func (r *record) served(claim string, now time.Time) {
 	for i := len(r.evictions) - 1; i >= 0; i-- {
 		if e := &r.evictions[i]; e.claim == claim && e.Served.IsZero() {

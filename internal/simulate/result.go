@@ -71,7 +71,7 @@ type Eviction struct {
 	Whole bool
 	// Used is what they held, Asked what the other's minimum asks for.
 	Used, Asked resource.Amounts
-	// Served is when the other was bound; zero while it is not.
+	// Served is when the other was bound, or gave up; zero before.
 	Served time.Time
 	// LostGPUSeconds is how many GPUs they held, times how long they had.
 	LostGPUSeconds int64

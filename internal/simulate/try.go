@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
@@ -24,14 +25,8 @@ type decision struct {
 
 // try does what can be done about the gang whose turn it is.
 func (s *Simulation) try(turn dispatch.Turn) error {
-	// The gang is charged already, unless a limit is in its way; what it asks for is not to be counted twice.
-	if turn.Over == nil {
-		s.dispatcher.Ledger.Release(turn.Queue, turn.Amount, turn.Firm)
-	}
-	d, err := s.decide(turn.Gang, turn.Over)
-	if turn.Over == nil {
-		s.dispatcher.Ledger.Charge(turn.Queue, turn.Amount, turn.Firm)
-	}
+	// The gang is charged already, unless a limit is in its way.
+	d, err := s.decide(turn.Gang, turn.Over, turn.Over == nil)
 	switch {
 	case err != nil:
 		return fmt.Errorf("deciding about gang %q: %w", turn.ID, err)
@@ -45,9 +40,9 @@ func (s *Simulation) try(turn dispatch.Turn) error {
 	return nil
 }
 
-// decide finds a place for a gang, which the ledger does not count, or victims whose room it can have. over is what forbids
-// it to start without victims. Nothing changes by it.
-func (s *Simulation) decide(g dispatch.Gang, over *ledger.Refusal) (decision, error) {
+// decide finds a place for a gang, or victims whose room it can have. over is what forbids it to start without victims, and
+// charged says that the ledger counts the gang already. Nothing changes by it.
+func (s *Simulation) decide(g dispatch.Gang, over *ledger.Refusal, charged bool) (decision, error) {
 	var until time.Time
 	if g.Runtime > 0 {
 		until = s.now.Add(g.Runtime)
@@ -66,6 +61,10 @@ func (s *Simulation) decide(g dispatch.Gang, over *ledger.Refusal) (decision, er
 		}
 	} else {
 		d.verdict = gang.Verdict{Reason: gang.QuotaExceeded, Message: over.String()}
+	}
+	if charged {
+		s.dispatcher.Ledger.Release(g.Queue, g.Amount, g.Firm)
+		defer s.dispatcher.Ledger.Charge(g.Queue, g.Amount, g.Firm)
 	}
 	offers := s.offers(g, held)
 	if len(offers) == 0 {
@@ -137,7 +136,8 @@ func (s *Simulation) place(turn dispatch.Turn, runs []gang.Run) {
 	if turn.FreedFor {
 		s.record.served(turn.ID, s.now)
 	}
-	if s.options.Audit {
+	// Who was admitted before a limit was lowered starts when its victims have left.
+	if s.options.Audit && !(turn.FreedFor && s.disturbed) {
 		defer func() { s.broken = errors.Join(s.broken, s.auditLimits(c.job)) }()
 	}
 	s.dispatcher.Placed(turn.ID)
@@ -162,6 +162,7 @@ func (s *Simulation) place(turn dispatch.Turn, runs []gang.Run) {
 // block puts a gang back into its line, and keeps room for it if it is among the first.
 func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 	var again time.Time
+	before, _ := s.dispatcher.Hold(turn.ID)
 	if reason := d.verdict.Reason; (reason == gang.Unschedulable || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
 		var err error
 		if again, err = s.reserve(turn.Gang); err != nil {
@@ -169,7 +170,8 @@ func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 		}
 	}
 	s.dispatcher.Block(turn.ID, dispatch.Blocked{Verdict: d.verdict, Wake: dispatch.WhenItFits, SoughtVictims: true, Again: again}, s.now)
-	s.soughtAt, s.moved = s.now, false
+	after, _ := s.dispatcher.Hold(turn.ID)
+	s.soughtAt, s.moved = s.now, !reflect.DeepEqual(before, after)
 	return nil
 }
 

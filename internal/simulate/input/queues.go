@@ -7,55 +7,93 @@ import (
 	"fmt"
 	"io"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	kyaml "sigs.k8s.io/yaml"
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/ledger"
 )
 
-// Queues reads Queue objects from one or more YAML documents, such as `kubectl get queue -o yaml` writes one by one. Status
-// and namespaceSelector are read and play no role. It fails on a tree that could not work: a parent that does not exist, a
-// cycle, children that are guaranteed more than their parent.
+// Queues reads Queue objects from one or more YAML documents, each a Queue or a List of them as `kubectl get queue -o yaml`
+// writes it. Status and namespaceSelector are read and play no role. It fails on a tree that could not work: a parent that
+// does not exist, a cycle, children that are guaranteed more than their parent.
 func Queues(data []byte) ([]ledger.Queue, error) {
 	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
 	var queues []ledger.Queue
-	tree := ledger.New()
-	seen := map[string]bool{}
 	for number := 1; ; number++ {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		var more []ledger.Queue
+		if err == nil {
+			more, err = queuesOf(document)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", number, err)
 		}
-		if len(bytes.TrimSpace(document)) == 0 {
-			continue
+		queues = append(queues, more...)
+	}
+	return queues, checkTree(queues)
+}
+
+// queuesOf reads one document.
+func queuesOf(document []byte) ([]ledger.Queue, error) {
+	var kind struct {
+		metav1.TypeMeta `json:",inline"`
+	}
+	if err := kyaml.Unmarshal(document, &kind); err != nil {
+		return nil, err
+	}
+	var list struct {
+		metav1.TypeMeta `json:",inline"`
+		Metadata        metav1.ListMeta  `json:"metadata"`
+		Items           []v1alpha1.Queue `json:"items"`
+	}
+	switch kind.Kind {
+	case "":
+		return nil, unmarshal(document, &struct{}{}) // nothing but comments, or something else altogether
+	case "List", "QueueList":
+		if err := unmarshal(document, &list); err != nil {
+			return nil, err
 		}
-		var object v1alpha1.Queue
-		if err := unmarshal(document, &object); err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, err)
+	default:
+		list.Items = make([]v1alpha1.Queue, 1)
+		if err := unmarshal(document, &list.Items[0]); err != nil {
+			return nil, err
 		}
+	}
+	var queues []ledger.Queue
+	for _, object := range list.Items {
 		if object.Kind != "Queue" || object.APIVersion != v1alpha1.GroupVersion.String() {
-			return nil, fmt.Errorf("document %d: it is a %s of %s, not a Queue of %s", number, object.Kind, object.APIVersion, v1alpha1.GroupVersion)
+			return nil, fmt.Errorf("there is a %s of %s, not a Queue of %s", object.Kind, object.APIVersion, v1alpha1.GroupVersion)
 		}
 		queue, err := Queue(object.Name, object.Spec)
 		if err != nil {
-			return nil, fmt.Errorf("document %d: queue %q: %w", number, object.Name, err)
+			return nil, fmt.Errorf("queue %q: %w", object.Name, err)
 		}
+		queues = append(queues, queue)
+	}
+	return queues, nil
+}
+
+func checkTree(queues []ledger.Queue) error {
+	tree := ledger.New()
+	seen := map[string]bool{}
+	for _, queue := range queues {
 		if seen[queue.Name] {
-			return nil, fmt.Errorf("document %d: queue %q is there already", number, queue.Name)
+			return fmt.Errorf("queue %q is there twice", queue.Name)
 		}
 		seen[queue.Name] = true
 		tree.SetQueue(queue)
-		queues = append(queues, queue)
 	}
 	for _, queue := range queues {
 		if fault := tree.Fault(queue.Name); fault != nil && fault.Code != ledger.NotALeaf {
-			return nil, errors.New(fault.Message)
+			return errors.New(fault.Message)
 		}
 	}
-	return queues, nil
+	return nil
 }
 
 // Queue converts the spec of a Queue object, with the defaults of its fields. It fails on what the API server would refuse

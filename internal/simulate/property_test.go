@@ -1,0 +1,216 @@
+package simulate_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/simulate"
+)
+
+var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// tree draws queues of one or two levels: dept-0, dept-1 and so on, with leaves leaf-0-0 and so on, or a leaf at the top.
+// Guarantees never exceed those of the parents. GPUs are all that it speaks of.
+func tree(t *rapid.T, gpus int64, plain bool) (queues []ledger.Queue, leaves []string) {
+	left := gpus
+	for i := range rapid.IntRange(1, 3).Draw(t, "tops") {
+		guarantee := rapid.Int64Range(0, left).Draw(t, "guarantee")
+		left -= guarantee
+		q := drawQueue(t, fmt.Sprintf("dept-%d", i), "", guarantee, plain)
+		queues = append(queues, q)
+		children := rapid.IntRange(0, 3).Draw(t, "children")
+		if children == 0 {
+			leaves = append(leaves, q.Name)
+		}
+		for k := range children {
+			part := rapid.Int64Range(0, guarantee).Draw(t, "part")
+			guarantee -= part
+			child := drawQueue(t, fmt.Sprintf("leaf-%d-%d", i, k), q.Name, part, plain)
+			queues = append(queues, child)
+			leaves = append(leaves, child.Name)
+		}
+	}
+	return queues, leaves
+}
+
+func drawQueue(t *rapid.T, name, parent string, guarantee int64, plain bool) ledger.Queue {
+	q := ledger.Queue{Name: name, Parent: parent, Weight: rapid.Int64Range(0, 4).Draw(t, "weight"), Reclaimable: true, Guarantee: resource.Amounts{simulate.GPU: guarantee}}
+	if plain {
+		return q
+	}
+	q.Reclaimable = rapid.IntRange(0, 4).Draw(t, "reclaimable") > 0
+	if rapid.IntRange(0, 3).Draw(t, "limited") == 0 {
+		q.Limit = resource.Amounts{simulate.GPU: rapid.Int64Range(guarantee, guarantee+8).Draw(t, "limit")}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "protected") == 0 {
+		q.MinRuntime = time.Duration(rapid.IntRange(1, 90).Draw(t, "minRuntime")) * time.Second
+	}
+	return q
+}
+
+func drawNodes(t *rapid.T) (nodes []simulate.Node, gpus int64) {
+	for i := range rapid.IntRange(1, 4).Draw(t, "nodes") {
+		size := rapid.SampledFrom([]int64{1, 2, 4, 8}).Draw(t, "size")
+		gpus += size
+		nodes = append(nodes, drawnNode(i, size))
+	}
+	return nodes, gpus
+}
+
+func drawnNode(i int, gpus int64) simulate.Node {
+	return simulate.Node{Name: fmt.Sprintf("node-%d", i), Allocatable: resource.Amounts{simulate.GPU: gpus, "cpu": 8 * gpus, simulate.Pods: 110}}
+}
+
+// drawGang draws any gang; if endless one that runs for ever, and does not say that it would end.
+func drawGang(t *rapid.T, i int, leaves []string, endless bool) simulate.Gang {
+	g := simulate.Gang{
+		Name: fmt.Sprintf("job-%02d", i), Queue: rapid.SampledFrom(leaves).Draw(t, "queue"), Priority: int32(rapid.IntRange(0, 2).Draw(t, "priority")),
+		Arrival: begin.Add(time.Duration(rapid.IntRange(0, 120).Draw(t, "arrival")) * time.Second),
+		Pods:    rapid.IntRange(1, 6).Draw(t, "pods"),
+		Request: resource.Amounts{simulate.GPU: rapid.Int64Range(0, 3).Draw(t, "gpus"), "cpu": rapid.Int64Range(1, 9).Draw(t, "cpu"), simulate.Pods: 1},
+		Firm:    rapid.IntRange(0, 5).Draw(t, "firm") == 0,
+	}
+	g.Min = rapid.IntRange(1, g.Pods).Draw(t, "min")
+	if endless {
+		return g
+	}
+	g.Duration = time.Duration(rapid.IntRange(1, 200).Draw(t, "duration")) * time.Second
+	if rapid.Bool().Draw(t, "known") {
+		g.Expected = time.Duration(rapid.IntRange(1, 200).Draw(t, "expected")) * time.Second
+	}
+	return g
+}
+
+func drawWorkload(t *rapid.T, endless bool) simulate.Workload {
+	w := simulate.Workload{Start: begin}
+	var gpus int64
+	w.Nodes, gpus = drawNodes(t)
+	var leaves []string
+	w.Queues, leaves = tree(t, gpus, false)
+	for i := range rapid.IntRange(1, 25).Draw(t, "gangs") {
+		w.Gangs = append(w.Gangs, drawGang(t, i, leaves, endless))
+	}
+	return w
+}
+
+func drawOptions(t *rapid.T) simulate.Options {
+	return simulate.Options{
+		Dispatch: dispatch.Options{
+			Reservations: rapid.IntRange(0, 2).Draw(t, "reservations"),
+			Patience:     time.Duration(rapid.SampledFrom([]int{0, 30}).Draw(t, "patience")) * time.Second,
+		},
+		MaxRatio: rapid.SampledFrom([]float64{0, 1, 3}).Draw(t, "maxRatio"),
+		HalfLife: time.Duration(rapid.SampledFrom([]int{0, 60}).Draw(t, "halfLife")) * time.Second,
+		Grace:    time.Duration(rapid.SampledFrom([]int{0, 20}).Draw(t, "grace")) * time.Second,
+		Audit:    true,
+	}
+}
+
+func start(t *rapid.T, w simulate.Workload, o simulate.Options) *simulate.Simulation {
+	s, err := simulate.New(w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func run(t *rapid.T, s *simulate.Simulation, until time.Time) simulate.Result {
+	if err := s.Run(until); err != nil {
+		t.Fatal(err)
+	}
+	return s.Result()
+}
+
+// Whatever comes, the audit finds nothing wrong: no queue above a limit, no node overcommitted, no gang below its minimum, no
+// victim that rules protect, no eviction whose gain nobody uses. When all is over, nobody waits who could ever start. And
+// the same workload goes the same way again, whatever order its queues are listed in.
+func TestAnyWorkload(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, o := drawWorkload(t, false), drawOptions(t)
+		r := run(t, start(t, w, o), time.Time{})
+		for _, g := range r.Gangs {
+			final := []gang.Reason{gang.ExceedsLimit, gang.ExceedsCluster}
+			if g.End.IsZero() && !slices.Contains(final, g.Verdict.Reason) {
+				t.Fatalf("gang %q never ends: %v", g.Gang.Name, g.Verdict)
+			}
+		}
+		again := w
+		again.Queues = slices.Clone(w.Queues)
+		slices.Reverse(again.Queues)
+		if diff := cmp.Diff(r.Gangs, run(t, start(t, again, o), time.Time{}).Gangs); diff != "" {
+			t.Fatalf("the same workload goes another way: %s", diff)
+		}
+	})
+}
+
+// The same holds while people edit queues and nodes come and go.
+func TestAnySteps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, o := drawWorkload(t, false), drawOptions(t)
+		lost := map[string]bool{}
+		for i := range rapid.IntRange(1, 6).Draw(t, "steps") {
+			step := simulate.Step{At: begin.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "at")) * time.Second)}
+			switch rapid.IntRange(0, 4).Draw(t, "what") {
+			case 0:
+				q := rapid.SampledFrom(w.Queues).Draw(t, "queue")
+				q.Stop = ledger.Stop(rapid.IntRange(0, 2).Draw(t, "stop"))
+				q.Limit = resource.Amounts{simulate.GPU: rapid.Int64Range(0, 20).Draw(t, "limit")}
+				q.Guarantee = resource.Amounts{simulate.GPU: rapid.Int64Range(0, 20).Draw(t, "guarantee")}
+				step.SetQueues = []ledger.Queue{q}
+			case 1:
+				q := rapid.SampledFrom(w.Queues).Draw(t, "queue")
+				q.Parent = rapid.SampledFrom(w.Queues).Draw(t, "parent").Name
+				step.SetQueues = []ledger.Queue{q}
+			case 2:
+				step.DeleteQueues = []string{rapid.SampledFrom(w.Queues).Draw(t, "queue").Name}
+			case 3:
+				node := rapid.SampledFrom(w.Nodes).Draw(t, "node").Name
+				if !lost[node] {
+					lost[node] = true
+					step.LoseNodes = []string{node}
+				}
+				step.AddNodes = []simulate.Node{drawnNode(100+i, rapid.Int64Range(0, 8).Draw(t, "size"))}
+			case 4:
+				step.Withdraw = []string{rapid.SampledFrom(w.Gangs).Draw(t, "gang").Name}
+			}
+			w.Steps = append(w.Steps, step)
+		}
+		run(t, start(t, w, o), begin.Add(time.Hour))
+	})
+}
+
+// Gangs that run for ever come to rest: whoever arrives may evict, but then nothing moves any more, however often all is
+// decided again.
+func TestEvictionsComeToRest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, o := drawWorkload(t, true), drawOptions(t)
+		s := start(t, w, o)
+		before := run(t, s, begin.Add(10*time.Minute))
+		s.Freeze()
+		for range 5 {
+			if err := s.Round(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := s.Result()
+		for i := range after.Gangs {
+			b, a := before.Gangs[i], after.Gangs[i]
+			if a.Bound != b.Bound || a.EvictedPods != b.EvictedPods {
+				t.Fatalf("gang %q moves though nothing happens: %d bound and %d evicted, then %d and %d", a.Gang.Name, b.Bound, b.EvictedPods, a.Bound, a.EvictedPods)
+			}
+		}
+		// Each arrival can set off no more than as many decisions as there are claims of other queues or priorities.
+		if most := 10 * len(w.Gangs) * 6; len(after.Evictions) > most {
+			t.Fatalf("%d evictions for %d gangs", len(after.Evictions), len(w.Gangs))
+		}
+	})
+}
