@@ -9,11 +9,11 @@ import (
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
-// HeldNodes names the nodes on which room is kept for others than a gang, sorted.
+// HeldNodes names the nodes on which room is kept that a gang has to respect, sorted.
 func (d *Dispatcher) HeldNodes(id string) []string {
 	names := map[string]bool{}
 	for _, hold := range d.holds {
-		if hold.Gang != id {
+		if d.binds(hold, id) {
 			for name := range hold.Amount {
 				names[name] = true
 			}

@@ -36,6 +36,8 @@ type Gang struct {
 	Runtime time.Duration
 	// Firm gangs are never victims, and may use only what their queue is guaranteed.
 	Firm bool
+	// Elastic is set for a member beyond its gang's minimum: nobody has to make room for it.
+	Elastic bool
 }
 
 // Members is a number of members with equal requests.
@@ -52,9 +54,13 @@ type Options struct {
 	Patience time.Duration
 }
 
-// retryMakingRoom is how long a gang that could make no room waits before it looks for victims again: they become
-// eligible by the mere passing of time, and each look simulates a placement.
-const retryMakingRoom = 10 * time.Second
+const (
+	// lookAgain is how long a gang that could make no room waits before it looks for victims again: they become eligible by
+	// the mere passing of time, and each look simulates a placement.
+	lookAgain = 10 * time.Second
+	// lookSoon is how long it waits when something has changed. Where much does, one look serves for all of it.
+	lookSoon = time.Second
+)
 
 // Dispatcher is the state of all lines. It is not safe for concurrent use: the caller holds a lock around it.
 type Dispatcher struct {
@@ -71,6 +77,8 @@ type Dispatcher struct {
 	due    []*waiting
 	room   room
 	holds  []reservation.Hold
+	// lanes counts the lanes that share a verdict about room.
+	lanes map[roomKey]int
 	// idle is set when no gang was worth a try and nothing has changed since.
 	idle bool
 	// runs counts the gangs that may become victims, by queue and priority.
@@ -86,6 +94,8 @@ type waiting struct {
 	since     time.Time
 	notBefore time.Time
 	charged   bool
+	// freed is set while the gang is being tried in the room that its victims left.
+	freed bool
 	// verdict is the gang's own; most are its shape's.
 	verdict gang.Verdict
 }
@@ -99,6 +109,7 @@ func New(options Options) *Dispatcher {
 		waiting: map[string]*waiting{},
 		making:  map[string]*waiting{},
 		room:    newRoom(),
+		lanes:   map[roomKey]int{},
 		runs:    map[string]map[int32]int{},
 	}
 }
@@ -109,18 +120,24 @@ func (d *Dispatcher) Configure(options Options) { d.options = options }
 // Add puts a gang into the line of its queue, or takes note of what changed about one that is there. A gang that is being
 // tried, or for which room is being made, is left alone unless it asks for something else now; then it starts anew.
 func (d *Dispatcher) Add(g Gang, now time.Time) {
-	old := d.waiting[g.ID]
-	since := now
-	if old != nil {
-		if sameClaim(old.Gang, g) {
-			return
+	w := d.waiting[g.ID]
+	switch {
+	case w == nil:
+		w = &waiting{since: now}
+		d.waiting[g.ID] = w
+	case sameClaim(w.Gang, g):
+		return
+	case d.making[g.ID] != nil && asksTheSame(w.Gang, g):
+		w.Gang = g // It still needs the very room that is being made.
+		return
+	default:
+		if w.freed || d.making[g.ID] != nil || !asksTheSame(w.Gang, g) {
+			d.dropHold(g.ID)
 		}
-		since = old.since
-		d.Remove(g.ID)
+		d.withdraw(w)
 	}
 	d.idle = false
-	w := &waiting{Gang: g, since: since}
-	d.waiting[g.ID] = w
+	w.Gang = g
 	d.enqueue(w)
 }
 
@@ -141,7 +158,7 @@ func (d *Dispatcher) withdraw(w *waiting) {
 	d.refund(w)
 	d.dequeue(w)
 	if d.trying == w {
-		d.trying = nil
+		d.trying, w.freed = nil, false
 	}
 	if d.making[w.ID] != nil {
 		delete(d.making, w.ID)
@@ -178,14 +195,11 @@ func (d *Dispatcher) Next(now time.Time) (Turn, bool) {
 	if d.trying != nil || d.idle {
 		return Turn{}, false
 	}
-	if len(d.due) > 0 {
-		w := d.due[0]
-		d.due = d.due[1:]
-		delete(d.making, w.ID)
-		d.trying = w
+	if w := d.nextFreed(); w != nil {
 		return Turn{Gang: w.Gang, FreedFor: true}, true
 	}
 	d.Ledger.Advance(now)
+	d.reviewHolds()
 	d.heads = d.heads[:0]
 	var first []*waiting
 	for _, l := range d.lines {
@@ -207,6 +221,30 @@ func (d *Dispatcher) Next(now time.Time) (Turn, bool) {
 		d.charge(w)
 	}
 	return turn, true
+}
+
+// nextFreed is the gang whose victims have left; nil for none. One whose queue has been changed meanwhile so that it may not
+// start goes back into its line.
+func (d *Dispatcher) nextFreed() *waiting {
+	for len(d.due) > 0 {
+		w := d.due[0]
+		d.due = d.due[1:]
+		delete(d.making, w.ID)
+		d.refund(w)
+		if d.mayStart(w) {
+			d.charge(w)
+			d.trying, w.freed = w, true
+			return w
+		}
+		d.dropHold(w.ID)
+		d.enqueue(w)
+	}
+	return nil
+}
+
+// mayStart reports whether nothing but room keeps a gang that is not charged from starting.
+func (d *Dispatcher) mayStart(w *waiting) bool {
+	return !d.closed(w.Queue) && d.Ledger.Check(w.Queue, w.Amount, w.Firm) == nil
 }
 
 // Wake makes the next call of Next look at all lines again: time has passed, or a queue was changed in the Ledger.
@@ -256,13 +294,14 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 	if w == nil {
 		return
 	}
+	if w.freed {
+		d.dropHold(id)
+	}
 	d.withdraw(w)
 	w.verdict = b.Verdict
 	w.notBefore = now.Add(b.BackOff)
 	d.enqueue(w)
-	if b.SoughtVictims {
-		w.lane.soughtVictims = now
-	}
+	w.lane.looks = now.Add(lookAgain)
 	if b.BackOff > 0 {
 		return // It says nothing about gangs of the same shape.
 	}
@@ -282,7 +321,7 @@ type Blocked struct {
 	Wake Wake
 	// Usable are the nodes that accept the members apart from what they ask for; nil stands for all.
 	Usable map[string]bool
-	// SoughtVictims is set where making room was tried in vain.
+	// SoughtVictims is set where making room was tried in vain. Whoever did not try has no reason to do so soon either.
 	SoughtVictims bool
 	// Again is when another try is worth it at the latest: what Reserve returned. Zero where nothing is known.
 	Again time.Time
@@ -299,7 +338,7 @@ func (d *Dispatcher) MakeRoom(id string, hold reservation.Hold, verdict gang.Ver
 	}
 	d.dequeue(w)
 	if d.trying == w {
-		d.trying = nil
+		d.trying, w.freed = nil, false
 	}
 	d.charge(w)
 	w.verdict = verdict
@@ -338,10 +377,15 @@ func contains(list []*waiting, w *waiting) bool {
 	return false
 }
 
-// sameClaim reports whether two states of a gang ask for the same, so that its place in the line stays as it is.
+// sameClaim reports whether two states of a gang are the same, so that its place in the line stays as it is.
 func sameClaim(a, b Gang) bool {
-	if a.Queue != b.Queue || a.Priority != b.Priority || a.Mending != b.Mending || !a.Born.Equal(b.Born) || a.Shape != b.Shape ||
-		a.Runtime != b.Runtime || a.Firm != b.Firm || len(a.Members) != len(b.Members) {
+	return a.Priority == b.Priority && a.Mending == b.Mending && a.Born.Equal(b.Born) && a.Shape == b.Shape && a.Elastic == b.Elastic &&
+		asksTheSame(a, b)
+}
+
+// asksTheSame reports whether two states of a gang need the same room and the same quota.
+func asksTheSame(a, b Gang) bool {
+	if a.Queue != b.Queue || a.Runtime != b.Runtime || a.Firm != b.Firm || len(a.Members) != len(b.Members) {
 		return false
 	}
 	for i := range a.Members {
@@ -361,5 +405,5 @@ func (d *Dispatcher) GiveUpRoom(id string, verdict gang.Verdict, now time.Time) 
 		return
 	}
 	d.dropHold(id)
-	d.Block(id, Blocked{Verdict: verdict, Wake: WhenRoomIsFreed, SoughtVictims: true, BackOff: retryMakingRoom}, now)
+	d.Block(id, Blocked{Verdict: verdict, Wake: WhenRoomIsFreed, SoughtVictims: true, BackOff: lookAgain}, now)
 }

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -13,18 +14,47 @@ func (d *Dispatcher) holdOf(id string) int {
 }
 
 func (d *Dispatcher) setHold(hold reservation.Hold) {
-	if at := d.holdOf(hold.Gang); at >= 0 {
-		d.holds[at] = hold
-	} else {
+	at := d.holdOf(hold.Gang)
+	if at < 0 {
 		d.holds = append(d.holds, hold)
+		d.moveLane(hold.Gang)
+		d.forgetReserved()
+		return
 	}
-	d.forgetReserved()
+	was := d.holds[at]
+	d.holds[at] = hold
+	// One that is merely renewed lets nobody in who was kept out.
+	if !was.Start.Equal(hold.Start) || !was.End.Equal(hold.End) || !maps.EqualFunc(was.Amount, hold.Amount, equal) {
+		d.forgetReserved()
+	}
 }
 
 func (d *Dispatcher) dropHold(id string) {
 	if at := d.holdOf(id); at >= 0 {
 		d.holds = slices.Delete(d.holds, at, at+1)
+		d.moveLane(id)
 		d.forgetReserved()
+	}
+}
+
+// moveLane puts a gang that stands in a line into the lane where it belongs: with a hold it is like no other.
+func (d *Dispatcher) moveLane(id string) {
+	if w := d.waiting[id]; w != nil && w.lane != nil {
+		looks := w.lane.looks
+		d.dequeue(w)
+		d.enqueue(w)
+		if w.lane.looks.IsZero() {
+			w.lane.looks = looks
+		}
+	}
+}
+
+// reviewHolds drops what is kept for gangs of the line that only room does not let start: it helps nobody.
+func (d *Dispatcher) reviewHolds() {
+	for _, hold := range slices.Clone(d.holds) {
+		if w := d.waiting[hold.Gang]; w != nil && w.lane != nil && !d.mayStart(w) {
+			d.dropHold(hold.Gang)
+		}
 	}
 }
 
@@ -38,12 +68,23 @@ func (d *Dispatcher) forgetReserved() {
 	}
 }
 
-// HoldsAgainst lists the room that is kept for others than a gang. What is listed is shared and must not be changed.
+// HoldsAgainst lists the room that is kept for others and that a gang has to respect. What is listed is shared and must not
+// be changed.
 func (d *Dispatcher) HoldsAgainst(id string) []reservation.Hold {
-	if d.holdOf(id) < 0 {
-		return slices.Clone(d.holds)
+	return slices.DeleteFunc(slices.Clone(d.holds), func(hold reservation.Hold) bool { return !d.binds(hold, id) })
+}
+
+// binds reports whether a gang has to respect a hold. Reservations step back for a gang whose victims have left, since that
+// room is its own, and for a gang that goes before the one that they are for.
+func (d *Dispatcher) binds(hold reservation.Hold, id string) bool {
+	w := d.waiting[id]
+	switch {
+	case hold.Gang == id:
+		return false
+	case w == nil || !d.reserved(hold.Gang):
+		return true
 	}
-	return slices.DeleteFunc(slices.Clone(d.holds), func(hold reservation.Hold) bool { return hold.Gang == id })
+	return !w.freed && d.making[id] == nil && !d.goesBefore(w, d.waiting[hold.Gang])
 }
 
 // Hold is the room that is kept for a gang.
@@ -66,33 +107,51 @@ func (d *Dispatcher) MayReserve(id string) bool {
 		return false
 	}
 	_, displaces := d.displaced(w)
-	return d.holdOf(id) >= 0 || d.reservations() < d.options.Reservations || displaces
+	return d.reserved(id) || d.reservations() < d.options.Reservations || displaces
+}
+
+// reserved reports whether the hold of a gang, if it has one, is a reservation and not room that victims leave.
+func (d *Dispatcher) reserved(id string) bool {
+	w := d.waiting[id]
+	return w != nil && !w.freed && d.making[id] == nil && d.holdOf(id) >= 0
 }
 
 func (d *Dispatcher) reservations() int {
 	count := 0
 	for _, hold := range d.holds {
-		if d.making[hold.Gang] == nil {
+		if d.reserved(hold.Gang) {
 			count++
 		}
 	}
 	return count
 }
 
-// displaced is who has to give up a reservation for a gang: one of its queue that it goes before by priority, or one that
-// asks for more than it is guaranteed where this one does not.
+// displaced is who has to give up a reservation for a gang, if there is no other left.
 func (d *Dispatcher) displaced(w *waiting) (id string, found bool) {
 	for _, hold := range d.holds {
-		holder := d.waiting[hold.Gang]
-		if holder == nil || holder == w || d.making[hold.Gang] != nil {
-			continue
-		}
-		if holder.Queue == w.Queue && holder.Priority < w.Priority ||
-			d.Ledger.Covered(w.Queue, w.Amount) && !d.Ledger.Covered(holder.Queue, holder.Amount) {
+		if holder := d.waiting[hold.Gang]; holder != w && d.reserved(hold.Gang) && d.goesBefore(w, holder) {
 			return hold.Gang, true
 		}
 	}
 	return "", false
+}
+
+// goesBefore reports whether the reservation of another gang stands behind a gang: it is of the same queue and has a lower
+// priority, or it is of another queue and asks for more than it is guaranteed where this one does not.
+func (d *Dispatcher) goesBefore(w, holder *waiting) bool {
+	if holder.Queue == w.Queue {
+		return holder.Priority < w.Priority
+	}
+	return d.covered(w) && !d.covered(holder)
+}
+
+// covered reports whether the guarantee of its queue covers a gang, charged or not.
+func (d *Dispatcher) covered(w *waiting) bool {
+	if w.charged {
+		d.refund(w)
+		defer d.charge(w)
+	}
+	return d.Ledger.Covered(w.Queue, w.Amount)
 }
 
 // Reserve keeps room for a gang, as reservation.Renew made the hold and foresees the start. Where the start is not known,
@@ -108,12 +167,15 @@ func (d *Dispatcher) Reserve(id string, hold reservation.Hold, start reservation
 		d.dropHold(id)
 		return patient
 	}
-	if d.holdOf(id) < 0 && d.reservations() >= d.options.Reservations {
-		if other, found := d.displaced(w); found {
-			d.dropHold(other)
+	if !d.reserved(id) && d.reservations() >= d.options.Reservations {
+		other, found := d.displaced(w)
+		if !found {
+			d.dropHold(id)
+			return time.Time{}
 		}
+		d.dropHold(other)
 	}
-	hold.Gang = id
+	hold.Gang, w.freed = id, false
 	d.setHold(hold)
 	if !start.Known {
 		return time.Time{}
@@ -141,7 +203,7 @@ func (d *Dispatcher) Holds(id string) (ahead []reservation.Hold, own reservation
 		switch {
 		case i == at:
 			own = hold
-		case at >= 0 && i > at && d.making[hold.Gang] == nil:
+		case !d.binds(hold, id), at >= 0 && i > at && d.reserved(hold.Gang):
 			behind = append(behind, hold)
 		default:
 			ahead = append(ahead, hold)

@@ -13,14 +13,14 @@ type line struct {
 	queue string
 	lanes map[laneKey]*lane
 	// order is the lanes by what is first in each; nil where it has to be sorted again.
-	order []*lane
+	order   []*lane
+	scratch []*waiting
 }
 
 type laneKey struct {
-	shape         string
-	priority      int32
-	runtime       time.Duration
-	firm, mending bool
+	room                   roomKey
+	priority               int32
+	firm, mending, elastic bool
 }
 
 // lane is a number of gangs that differ in nothing but age.
@@ -28,16 +28,8 @@ type lane struct {
 	line  *line
 	key   laneKey
 	gangs []*waiting
-	// soughtVictims is when making room for a gang of the lane was last tried in vain.
-	soughtVictims time.Time
-}
-
-func keyOf(g Gang) laneKey {
-	shape := g.Shape
-	if shape == "" {
-		shape = "\x00" + g.ID
-	}
-	return laneKey{shape: shape, priority: g.Priority, runtime: g.Runtime, firm: g.Firm, mending: g.Mending}
+	// looks is when looking for victims for a gang of the lane is worth it again.
+	looks time.Time
 }
 
 // precedes orders the gangs of one queue: priority, gangs that run below their minimum, age, ID.
@@ -66,11 +58,12 @@ func (d *Dispatcher) enqueue(w *waiting) {
 		l = &line{queue: w.Queue, lanes: map[laneKey]*lane{}}
 		d.lines[w.Queue] = l
 	}
-	key := keyOf(w.Gang)
+	key := laneKey{room: d.roomKey(w), priority: w.Priority, firm: w.Firm, mending: w.Mending, elastic: w.Elastic}
 	w.lane = l.lanes[key]
 	if w.lane == nil {
 		w.lane = &lane{line: l, key: key}
 		l.lanes[key] = w.lane
+		d.lanes[key.room]++
 	}
 	at, _ := slices.BinarySearchFunc(w.lane.gangs, w, precedes)
 	w.lane.gangs = slices.Insert(w.lane.gangs, at, w)
@@ -93,6 +86,7 @@ func (d *Dispatcher) dequeue(w *waiting) {
 	if len(w.lane.gangs) == 0 {
 		delete(l.lanes, w.lane.key)
 		l.order = nil
+		d.leaveRoom(w.lane.key.room)
 	}
 	if len(l.lanes) == 0 {
 		delete(d.lines, l.queue)
@@ -110,6 +104,14 @@ func (l *line) sorted() []*lane {
 	return l.order
 }
 
+// leaveRoom forgets a verdict about room that no lane shares any more.
+func (d *Dispatcher) leaveRoom(key roomKey) {
+	if d.lanes[key]--; d.lanes[key] == 0 {
+		delete(d.lanes, key)
+		delete(d.room.judged, key)
+	}
+}
+
 // ready is the first gang of a lane that is not told to hold back.
 func (l *lane) ready(now time.Time) *waiting {
 	for _, w := range l.gangs {
@@ -120,51 +122,105 @@ func (l *lane) ready(now time.Time) *waiting {
 	return nil
 }
 
+// ready is the first gang of each lane that is not told to hold back, in the order of the line.
+func (l *line) ready(now time.Time) []*waiting {
+	l.scratch = l.scratch[:0]
+	for _, lane := range l.sorted() {
+		if w := lane.ready(now); w != nil {
+			l.scratch = append(l.scratch, w)
+		}
+	}
+	if !slices.IsSortedFunc(l.scratch, precedes) {
+		slices.SortFunc(l.scratch, precedes) // Some lane's first holds back.
+	}
+	return l.scratch
+}
+
+// closed reports whether a queue admits nothing, whatever a gang asks for.
+func (d *Dispatcher) closed(queue string) bool {
+	_, how := d.Ledger.Stopped(queue)
+	return how != ledger.None || d.Ledger.Fault(queue) != nil
+}
+
 // head is the gang of a queue that would be tried next; nil where none is worth a try.
 func (d *Dispatcher) head(l *line, now time.Time) *waiting {
-	if d.Ledger.Fault(l.queue) != nil {
-		return nil
+	ready := l.ready(now)
+	worth := func(w *waiting) bool { return !d.asleep(w, now) || d.mayMakeRoom(w, now) }
+	if !slices.ContainsFunc(ready, worth) || d.closed(l.queue) {
+		return nil // Mostly: nothing has changed for anybody.
 	}
-	if _, how := d.Ledger.Stopped(l.queue); how != ledger.None {
-		return nil
-	}
-	// barred are the resources for which a gang further ahead has waited too long already.
-	var barred []string
-	for _, lane := range l.sorted() {
-		w := lane.ready(now)
-		if w == nil || slices.ContainsFunc(barred, func(name string) bool { return w.Amount[name] > 0 }) {
+	var bars []bar
+	for _, w := range ready {
+		if barring(bars, w) != "" {
 			continue
 		}
 		refusal := d.Ledger.Check(w.Queue, w.Amount, w.Firm)
 		switch {
-		case refusal == nil:
-			if !d.asleep(w, now) || d.mayMakeRoom(w, now) {
-				return w
-			}
-		case refusal.Kind != ledger.OverLimit:
-			d.dropHold(w.ID)
-		case d.mayMakeRoom(w, now):
+		case refusal == nil && worth(w), refusal != nil && !refusal.Never() && d.mayMakeRoom(w, now):
 			return w
-		default:
-			// Room that is kept for a gang that its queue does not let start helps nobody.
-			d.dropHold(w.ID)
-			if now.Sub(w.since) >= d.options.Patience {
-				barred = append(barred, refusal.Resource)
-			}
+		case refusal != nil:
+			bars = d.bar(bars, w, refusal, now)
 		}
 	}
 	return nil
 }
 
+// bar is a gang that has waited for too long for a resource of which its queue has none left: nobody behind it may have what
+// it waits for.
+type bar struct {
+	id, resource string
+	// firm is set where only firm gangs compete for it.
+	firm bool
+}
+
+func (d *Dispatcher) bar(bars []bar, w *waiting, refusal *ledger.Refusal, now time.Time) []bar {
+	if refusal.Never() || now.Sub(w.since) < d.options.Patience {
+		return bars
+	}
+	return append(bars, bar{id: w.ID, resource: refusal.Resource, firm: refusal.Kind == ledger.OverGuarantee})
+}
+
+// barring is the first gang, by its ID, that bars another; empty where none does.
+func barring(bars []bar, w *waiting) string {
+	for _, b := range bars {
+		if w.Amount[b.resource] > 0 && (w.Firm || !b.firm) {
+			return b.id
+		}
+	}
+	return ""
+}
+
+// behind is the gang that keeps a gang of a line from having its turn, since it is further ahead and has waited for long.
+func (d *Dispatcher) behind(w *waiting, now time.Time) string {
+	var bars []bar
+	for _, first := range w.lane.line.ready(now) {
+		if precedes(w, first) <= 0 {
+			break // All that follow come later too.
+		}
+		if barring(bars, first) != "" {
+			continue
+		}
+		if refusal := d.Ledger.Check(first.Queue, first.Amount, first.Firm); refusal != nil && !d.mayMakeRoom(first, now) {
+			bars = d.bar(bars, first, refusal, now)
+		}
+	}
+	return barring(bars, w)
+}
+
 // mayMakeRoom is a cheap necessary condition for victims to exist: a gang of lower priority in the same queue, or a queue
 // that has more than it is guaranteed while this one has less.
 func (d *Dispatcher) mayMakeRoom(w *waiting, now time.Time) bool {
-	if now.Sub(w.lane.soughtVictims) < retryMakingRoom && !w.lane.soughtVictims.IsZero() {
+	if w.Elastic || now.Before(w.lane.looks) {
 		return false
 	}
-	if d.preempts(w) {
+	if d.preempts(w) || d.reclaimsFromAny(w) {
 		return true
 	}
+	w.lane.looks = now.Add(lookSoon)
+	return false
+}
+
+func (d *Dispatcher) reclaimsFromAny(w *waiting) bool {
 	if !slices.ContainsFunc(d.Ledger.Chain(w.Queue), func(queue string) bool { return d.Ledger.Covered(queue, w.Amount) }) {
 		return false
 	}
@@ -198,12 +254,8 @@ func (d *Dispatcher) Started(queue string, priority int32, now time.Time) {
 	d.runs[queue][priority]++
 	for _, l := range d.lines {
 		for _, lane := range l.lanes {
-			if lane.soughtVictims.IsZero() || l.queue == queue && lane.key.priority <= priority {
-				continue
-			}
-			// Not at once: where many start, one look serves for all of them.
-			if soon := now.Add(time.Second - retryMakingRoom); lane.soughtVictims.After(soon) {
-				lane.soughtVictims = soon
+			if soon := now.Add(lookSoon); lane.looks.After(soon) && (l.queue != queue || lane.key.priority > priority) {
+				lane.looks = soon
 			}
 		}
 	}

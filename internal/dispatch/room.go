@@ -1,7 +1,9 @@
 package dispatch
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/gang"
@@ -10,8 +12,10 @@ import (
 
 // room is what the nodes have, and which shapes of gangs found none.
 type room struct {
-	nodes  map[string]*node
-	judged map[roomKey]*judged
+	nodes map[string]*node
+	// capacity is what the nodes have in all.
+	capacity resource.Amounts
+	judged   map[roomKey]*judged
 }
 
 type node struct {
@@ -66,11 +70,14 @@ type judged struct {
 }
 
 func newRoom() room {
-	return room{nodes: map[string]*node{}, judged: map[roomKey]*judged{}}
+	return room{nodes: map[string]*node{}, capacity: resource.Amounts{}, judged: map[roomKey]*judged{}}
 }
 
 func (d *Dispatcher) roomKey(w *waiting) roomKey {
-	key := roomKey{shape: keyOf(w.Gang).shape, runtime: w.Runtime}
+	key := roomKey{shape: w.Shape, runtime: w.Runtime}
+	if w.Shape == "" {
+		key.shape = "\x00" + w.ID
+	}
 	if d.holdOf(w.ID) >= 0 {
 		key.holder = w.ID
 	}
@@ -79,7 +86,7 @@ func (d *Dispatcher) roomKey(w *waiting) roomKey {
 
 // asleep reports whether another try of a gang would end as the last one of its shape did.
 func (d *Dispatcher) asleep(w *waiting, now time.Time) bool {
-	key := d.roomKey(w)
+	key := w.lane.key.room
 	j := d.room.judged[key]
 	if j == nil {
 		return false
@@ -178,7 +185,8 @@ func (d *Dispatcher) SetNode(name string, allocatable resource.Amounts, traits s
 	} else if n.traits == traits && equal(n.allocatable, allocatable) && len(n.allocatable) == len(allocatable) {
 		return
 	}
-	n.allocatable, n.traits = allocatable.Clone(), traits
+	d.room.resize(n, allocatable.Clone())
+	n.traits = traits
 	d.reopen()
 }
 
@@ -188,10 +196,9 @@ func (d *Dispatcher) DeleteNode(name string) {
 	if n == nil {
 		return
 	}
+	d.room.resize(n, resource.Amounts{})
 	if len(n.uses) == 0 {
 		delete(d.room.nodes, name)
-	} else {
-		n.allocatable = resource.Amounts{}
 	}
 	for _, hold := range append(d.holds[:0:0], d.holds...) {
 		if _, held := hold.Amount[name]; held && d.making[hold.Gang] == nil {
@@ -205,17 +212,25 @@ func (d *Dispatcher) DeleteNode(name string) {
 func (d *Dispatcher) reopen() {
 	d.idle = false
 	clear(d.room.judged)
-	d.Ledger.SetCapacity(d.Capacity())
+	d.Ledger.SetCapacity(d.room.capacity)
+}
+
+// resize changes what a node has in all.
+func (r *room) resize(n *node, allocatable resource.Amounts) {
+	saturated := slices.Contains(slices.Collect(maps.Values(r.capacity)), resource.Unlimited)
+	r.capacity.Sub(n.allocatable)
+	r.capacity.Add(allocatable)
+	n.allocatable = allocatable
+	if saturated { // A sum that was cut off cannot be undone.
+		clear(r.capacity)
+		for _, n := range r.nodes {
+			r.capacity.Add(n.allocatable)
+		}
+	}
 }
 
 // Capacity is what the nodes have in all.
-func (d *Dispatcher) Capacity() resource.Amounts {
-	total := resource.Amounts{}
-	for _, n := range d.room.nodes {
-		total.Add(n.allocatable)
-	}
-	return total
-}
+func (d *Dispatcher) Capacity() resource.Amounts { return d.room.capacity.Clone() }
 
 // Reopen lets all gangs be tried again that wait for room in a way that arithmetic does not explain: a volume, a claim or
 // a class of devices changed.
@@ -243,7 +258,11 @@ func (d *Dispatcher) Occupy(name, pod string, use Use) {
 	n.used.Sub(old.Amount)
 	n.used.Add(use.Amount)
 	d.idle = false
-	d.room.taken(name, n)
+	if known {
+		d.room.freed(name, n) // It may ask for less now.
+	} else {
+		d.room.taken(name, n)
+	}
 }
 
 // Vacate takes note that a pod has left a node.

@@ -28,22 +28,3 @@ func (d *Dispatcher) Suppose(g Gang, now time.Time) Supposed {
 	d.idle = idle
 	return s
 }
-
-// behind is the gang that keeps a gang from having its turn, as head finds it.
-func (d *Dispatcher) behind(w *waiting, now time.Time) string {
-	for _, lane := range w.lane.line.sorted() {
-		first := lane.ready(now)
-		if first == nil {
-			continue
-		}
-		if precedes(w, first) <= 0 {
-			break // All that follow come later too.
-		}
-		refusal := d.Ledger.Check(first.Queue, first.Amount, first.Firm)
-		if refusal != nil && refusal.Kind == ledger.OverLimit && w.Amount[refusal.Resource] > 0 &&
-			now.Sub(first.since) >= d.options.Patience && !d.mayMakeRoom(first, now) {
-			return first.ID
-		}
-	}
-	return ""
-}

@@ -42,7 +42,7 @@ func (d *Dispatcher) Why(id string, now time.Time) gang.Verdict {
 	switch {
 	case gated.Reason != gang.None && gated.Reason != gang.QueueStopped:
 		return gated
-	case refusal != nil && refusal.Kind != ledger.OverLimit:
+	case refusal != nil && refusal.Never():
 		return gang.Verdict{Reason: gang.ExceedsLimit, Message: refusal.String()}
 	case j != nil && j.verdict.Reason == gang.ExceedsCluster:
 		return j.verdict
@@ -55,7 +55,11 @@ func (d *Dispatcher) Why(id string, now time.Time) gang.Verdict {
 	case now.Before(w.notBefore):
 		return w.verdict
 	}
-	return gang.Verdict{Reason: gang.NotYetPlanned, Message: "the gang's turn has not come yet"}
+	message := "the gang's turn has not come yet"
+	if behind := d.behind(w, now); behind != "" {
+		message = fmt.Sprintf("%s goes first: it has waited for long until queue %s has quota for it", behind, w.Queue)
+	}
+	return gang.Verdict{Reason: gang.NotYetPlanned, Message: message}
 }
 
 // Since is when a gang came into the line.
