@@ -135,7 +135,7 @@ func (s *Simulation) claimMinimum(j *job) {
 // claimMember puts one member beyond the minimum into the line.
 func (s *Simulation) claimMember(j *job, m int32) {
 	claimed := s.minimum(j, 1)
-	claimed.ID = memberID(j.Name, m)
+	claimed.ID, claimed.Elastic = memberID(j.Name, m), true
 	s.claims[claimed.ID] = claim{j, m}
 	j.members[m].claimed = true
 	s.dispatcher.Add(claimed, s.now)

@@ -62,6 +62,9 @@ func (s *Simulation) decide(g dispatch.Gang, over *ledger.Refusal, charged bool)
 	} else {
 		d.verdict = gang.Verdict{Reason: gang.QuotaExceeded, Message: over.String()}
 	}
+	if g.Elastic {
+		return d, nil
+	}
 	if charged {
 		s.dispatcher.Ledger.Release(g.Queue, g.Amount, g.Firm)
 		defer s.dispatcher.Ledger.Charge(g.Queue, g.Amount, g.Firm)
@@ -163,7 +166,7 @@ func (s *Simulation) place(turn dispatch.Turn, runs []gang.Run) {
 func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 	var again time.Time
 	before, _ := s.dispatcher.Hold(turn.ID)
-	if reason := d.verdict.Reason; (reason == gang.Unschedulable || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
+	if reason := d.verdict.Reason; !turn.Elastic && (reason == gang.Unschedulable || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
 		var err error
 		if again, err = s.reserve(turn.Gang); err != nil {
 			return fmt.Errorf("keeping room for gang %q: %w", turn.ID, err)
