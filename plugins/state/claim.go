@@ -104,10 +104,11 @@ func runtimeOf(annotations map[string]string) (time.Duration, error) {
 	return runtime, nil
 }
 
-// rebook charges the members anew after something changed that decides which queue pays.
+// rebook charges the members anew after something changed that decides which queue pays, or how long they run.
 func (e *entry) rebook() {
 	for _, m := range e.members {
 		m.book()
+		m.occupy()
 	}
 }
 

@@ -306,3 +306,16 @@ func TestAQuestionGoesFirstButForPlans(t *testing.T) {
 		t.Error("one question is to be forgotten, and only that")
 	}
 }
+
+// After a restart pods may be told before their PodGroup, which says how long they run.
+func TestRunTimesAreKnownAfterARestart(t *testing.T) {
+	r, _ := newTestRegistry()
+	set(r, on(pod("g", "p"), "n"))
+	pg := podGroup("g", 1, "")
+	pg.Annotations = map[string]string{schedulingv1alpha1.ExpectedRuntimeAnnotation: "1h"}
+	r.SetPodGroup(pg)
+	table := resource.NewTable("cpu")
+	if uses := r.Outlook(Request{}, table, []string{"n"}).Nodes[0].Uses; len(uses) != 1 || !uses[0].Until.Equal(epoch.Add(time.Hour)) {
+		t.Errorf("uses are %+v, want one for an hour", uses)
+	}
+}

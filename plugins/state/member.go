@@ -102,8 +102,13 @@ func (m *member) refresh(effects *Effects) {
 		m.gang.leavePlan(m, effects)
 	}
 	m.book()
-	if node, placed := m.gang.registry.placed[pod.UID]; placed {
-		m.gang.registry.line.Occupy(node, string(pod.UID), m.use())
+	m.occupy()
+}
+
+// occupy tells the line for how long the member takes its room, where the scheduler's cache says that it does.
+func (m *member) occupy() {
+	if node, placed := m.gang.registry.placed[m.pod.UID]; placed {
+		m.gang.registry.line.Occupy(node, string(m.pod.UID), m.use())
 	}
 }
 
