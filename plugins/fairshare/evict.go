@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -20,8 +21,8 @@ const (
 	// evictionRetry is how long a refused eviction waits, patience how long it is repeated before the victim is spared.
 	evictionRetry = time.Second
 	patience      = 30 * time.Second
-	// drainPeriod is how often queues that are drained are looked at.
-	drainPeriod = 5 * time.Second
+	// enforcePeriod is how often queues are looked at that are drained or above their limit.
+	enforcePeriod = 5 * time.Second
 )
 
 // evictor sends victims away without holding up the scheduling cycle.
@@ -106,14 +107,15 @@ func (e *evictor) send(pod *corev1.Pod) {
 	}
 }
 
-// drain evicts what runs in queues that are to be emptied, from when leading is closed until the context ends.
-func (e *evictor) drain(ctx context.Context, leading <-chan struct{}) {
+// enforce evicts what runs in queues that are to be emptied, and what queues have used beyond their limit for as long as
+// overLimit, nil for never. It runs from when leading is closed until the context ends.
+func (e *evictor) enforce(ctx context.Context, leading <-chan struct{}, overLimit *metav1.Duration) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-leading:
 	}
-	ticker := time.NewTicker(drainPeriod)
+	ticker := time.NewTicker(enforcePeriod)
 	defer ticker.Stop()
 	for {
 		select {
@@ -121,9 +123,13 @@ func (e *evictor) drain(ctx context.Context, leading <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		for _, pod := range e.gangs.Drained() {
+		pods := e.gangs.Drained()
+		if overLimit != nil {
+			pods = append(pods, podsOf(e.gangs.Excess(overLimit.Duration))...)
+		}
+		for _, pod := range pods {
 			if err := e.gangs.Evict(ctx, pod); err != nil && ctx.Err() == nil && !apierrors.IsTooManyRequests(err) {
-				klog.FromContext(ctx).Error(err, "Draining a queue", "pod", klog.KObj(pod))
+				klog.FromContext(ctx).Error(err, "Evicting what a queue may not use", "pod", klog.KObj(pod))
 			}
 		}
 	}

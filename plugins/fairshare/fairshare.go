@@ -34,8 +34,8 @@ type FairShare struct {
 
 var _ fwk.PostFilterPlugin = &FairShare{}
 
-// New makes the plugin over the gangs of its scheduler. Pods are evicted in the background until the context ends, and
-// queues are drained from when leading is closed.
+// New makes the plugin over the gangs of its scheduler. Pods are evicted in the background until the context ends; queues
+// are drained, and held to lowered limits, from when leading is closed.
 func New(ctx context.Context, args *configv1alpha1.FairShareArgs, handle fwk.Handle, gangs *state.Store, leading <-chan struct{}) (*FairShare, error) {
 	planner, err := placement.New(handle, gangs)
 	if err != nil {
@@ -47,7 +47,7 @@ func New(ctx context.Context, args *configv1alpha1.FairShareArgs, handle fwk.Han
 		budgets: handle.SharedInformerFactory().Policy().V1().PodDisruptionBudgets().Lister(),
 		evictor: newEvictor(ctx, handle, gangs),
 	}
-	go pl.evictor.drain(ctx, leading)
+	go pl.evictor.enforce(ctx, leading, args.EvictOverLimitAfter)
 	return pl, nil
 }
 
@@ -114,15 +114,20 @@ func (pl *FairShare) Judge(ctx context.Context, request state.Request, attempt *
 		return found, nil
 	}
 	found.SoughtVictims = true
-	made, why, err := pl.makeRoom(ctx, request)
-	if err != nil {
-		return Finding{}, err
-	}
-	if made != nil {
-		return *made, nil
-	}
-	if why != "" {
-		found.Verdict.Message += ". No room can be made: " + why
+	if pl.gangs.Now().Before(request.SparesUntil) {
+		found.Again = request.SparesUntil
+		found.Verdict.Message += ". Nobody is evicted for it before " + request.SparesUntil.UTC().Format(time.RFC3339)
+	} else {
+		made, why, err := pl.makeRoom(ctx, request)
+		if err != nil {
+			return Finding{}, err
+		}
+		if made != nil {
+			return *made, nil
+		}
+		if why != "" {
+			found.Verdict.Message += ". No room can be made: " + why
+		}
 	}
 	if request.Over == nil && pl.gangs.MayReserve(request) {
 		return found, pl.reserve(request, attempt, &found)

@@ -48,10 +48,15 @@ func (e *entry) adopt(pod *corev1.Pod) {
 	if pod.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false" {
 		e.firmPods++
 	}
-	runtime, err := runtimeOf(pod.Annotations)
+	runtime, err := durationOf(pod.Annotations, schedulingv1alpha1.ExpectedRuntimeAnnotation)
 	if err != nil {
-		e.runtimeErr = err
+		e.podErr = err
 	}
+	delay, err := durationOf(pod.Annotations, schedulingv1alpha1.PreemptionDelayAnnotation)
+	if err != nil {
+		e.podErr = err
+	}
+	e.podDelay = max(e.podDelay, delay)
 	if deadline := pod.Spec.ActiveDeadlineSeconds; runtime == 0 && deadline != nil {
 		runtime = time.Duration(*deadline) * time.Second
 	}
@@ -75,33 +80,46 @@ func (e *entry) firm() bool {
 // runtime is how long the gang is expected to run; 0 where nobody says.
 func (e *entry) runtime() time.Duration {
 	if e.podGroup != nil {
-		if runtime, err := runtimeOf(e.podGroup.Annotations); err == nil && runtime > 0 {
+		if runtime, err := durationOf(e.podGroup.Annotations, schedulingv1alpha1.ExpectedRuntimeAnnotation); err == nil && runtime > 0 {
 			return runtime
 		}
 	}
 	return e.podRuntime
 }
 
+// preemptionDelay is how long the gang waits before others are evicted for it.
+func (e *entry) preemptionDelay() time.Duration {
+	if e.podGroup != nil {
+		if delay, err := durationOf(e.podGroup.Annotations, schedulingv1alpha1.PreemptionDelayAnnotation); err == nil && delay > 0 {
+			return delay
+		}
+	}
+	return e.podDelay
+}
+
 // malformed is what is wrong with the annotations of the gang, nil where nothing is.
 func (e *entry) malformed() error {
 	if e.podGroup != nil {
-		if _, err := runtimeOf(e.podGroup.Annotations); err != nil {
-			return err
+		for _, name := range []string{schedulingv1alpha1.ExpectedRuntimeAnnotation, schedulingv1alpha1.PreemptionDelayAnnotation} {
+			if _, err := durationOf(e.podGroup.Annotations, name); err != nil {
+				return err
+			}
 		}
 	}
-	return e.runtimeErr
+	return e.podErr
 }
 
-func runtimeOf(annotations map[string]string) (time.Duration, error) {
-	text := annotations[schedulingv1alpha1.ExpectedRuntimeAnnotation]
+// durationOf reads an annotation that holds a duration; 0 where there is none.
+func durationOf(annotations map[string]string, name string) (time.Duration, error) {
+	text := annotations[name]
 	if text == "" {
 		return 0, nil
 	}
-	runtime, err := time.ParseDuration(text)
-	if err != nil || runtime <= 0 {
-		return 0, fmt.Errorf("annotation %s is %q: it must be a positive Go duration, like 90m", schedulingv1alpha1.ExpectedRuntimeAnnotation, text)
+	duration, err := time.ParseDuration(text)
+	if err != nil || duration <= 0 {
+		return 0, fmt.Errorf("annotation %s is %q: it must be a positive Go duration, like 90m", name, text)
 	}
-	return runtime, nil
+	return duration, nil
 }
 
 // rebook charges the members anew after something changed that decides which queue pays, or how long they run.
@@ -252,7 +270,7 @@ func (e *entry) enterSurplus() {
 		e.surplus++
 		e.registry.line.Add(dispatch.Gang{
 			ID: m.claim.id, Queue: e.queue(), Priority: e.priority(), Born: m.pod.CreationTimestamp.Time, Shape: m.role + "\x00" + m.shape,
-			Amount: m.amount, Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: e.runtime(), Firm: e.firm(),
+			Amount: m.amount, Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: e.runtime(), Firm: e.firm(), Elastic: true,
 		}, e.registry.now())
 	}
 }

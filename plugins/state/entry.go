@@ -32,10 +32,11 @@ type entry struct {
 	// reserved is the number of members that are held without being bound yet.
 	reserved int
 	// podQueue is the queue that a member names, podRuntime the longest run time that one expects.
-	podQueue   string
-	podRuntime time.Duration
-	firmPods   int
-	runtimeErr error
+	podQueue             string
+	podRuntime, podDelay time.Duration
+	firmPods             int
+	// podErr is what is wrong with the annotations of a member.
+	podErr error
 
 	// leader is the one member that may enter the scheduling queue to have the whole gang planned.
 	leader types.UID

@@ -48,6 +48,8 @@ type Registry struct {
 	open bool
 	// victims are the pods that have been evicted and are not gone yet, with the gangs that they make room for.
 	victims map[types.UID][]Key
+	// overSince is since when queues use more than their limit.
+	overSince map[string]time.Time
 
 	queues     map[string]queueTraits
 	namespaces map[string]labels.Set
@@ -65,6 +67,7 @@ func NewRegistry(now func() time.Time, options dispatch.Options) *Registry {
 		line:       dispatch.New(options),
 		claims:     map[string]*claim{},
 		victims:    map[types.UID][]Key{},
+		overSince:  map[string]time.Time{},
 		queues:     map[string]queueTraits{},
 		namespaces: map[string]labels.Set{},
 	}
@@ -241,6 +244,9 @@ func (r *Registry) remove(m *member, effects *Effects) {
 		e.leavePlan(m, effects)
 	}
 	r.settle(e, effects)
+	if _, placed := r.placed[m.pod.UID]; !placed {
+		r.left(m.pod.UID)
+	}
 }
 
 // settle brings a gang to rest after a change: it ends a plan that is done, puts a gang that can be planned into the line of

@@ -36,7 +36,9 @@ func (r *Registry) Vacated(pod *corev1.Pod) Effects {
 		delete(r.placed, pod.UID)
 		r.line.Vacate(node, string(pod.UID))
 	}
-	r.left(pod.UID)
+	if r.members[pod.UID] == nil {
+		r.left(pod.UID)
+	}
 	r.advance(&effects)
 	return effects
 }

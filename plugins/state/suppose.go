@@ -8,7 +8,6 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
-	"github.com/muster-scheduling/muster/internal/ledger"
 )
 
 // Supposition is what would become of a gang if it existed, as far as that can be told without planning it.
@@ -90,7 +89,7 @@ func (e *entry) refused() (gang.Verdict, bool) {
 // passed is why a gang would have to let others of its queue go first, although room may be there.
 func (r *Registry) passed(s dispatch.Supposed, g dispatch.Gang) (gang.Verdict, bool) {
 	switch {
-	case s.Over != nil && s.Over.Kind != ledger.OverLimit:
+	case s.Over != nil && s.Over.Never():
 		return gang.Verdict{Reason: gang.ExceedsLimit, Message: s.Over.String()}, false
 	case s.Over == nil && s.Behind != "" && r.claims[s.Behind] != nil:
 		return gang.Verdict{Reason: gang.NotYetPlanned, Message: fmt.Sprintf(

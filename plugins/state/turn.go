@@ -163,6 +163,8 @@ type Request struct {
 	Pods []*corev1.Pod
 	// Elastic is set for a member beyond its gang's minimum: it may come and go, and nobody has to make room for it.
 	Elastic bool
+	// SparesUntil is the time before which nobody is evicted for the gang; zero where it asked for no delay.
+	SparesUntil time.Time
 	// Extra is how many members beyond Need may be placed along with it.
 	Extra int
 }
@@ -171,6 +173,9 @@ func (r *Registry) request(c *claim, pods []*corev1.Pod) Request {
 	request := Request{Turn: *c.turn, Key: c.e.key, Need: c.e.need(), Pods: pods, Elastic: c.m != nil}
 	if c.m != nil {
 		request.Need = gang.Need{Total: 1}
+	}
+	if delay := c.e.preemptionDelay(); delay > 0 {
+		request.SparesUntil = r.line.Since(c.id).Add(delay)
 	}
 	// Members beyond the minimum come along at once only where nobody else waits. The queue has been charged for the minimum.
 	if c.m == nil && request.Over == nil && r.line.Waiting() == 1 {
@@ -199,7 +204,7 @@ func (r *Registry) Conclude(request Request, outcome Outcome) {
 	}
 	c.outcome = &outcome
 	for _, uid := range outcome.Victims {
-		if _, still := r.placed[uid]; still {
+		if _, placed := r.placed[uid]; placed || r.members[uid] != nil {
 			r.victims[uid] = append(r.victims[uid], c.e.key)
 		}
 	}
@@ -240,7 +245,10 @@ func (r *Registry) conclude(c *claim, message string) {
 	default:
 		c.e.tries = 0
 		if outcome.Hold != nil {
-			outcome.Again = r.line.Reserve(c.id, *outcome.Hold, outcome.Start, now)
+			again := r.line.Reserve(c.id, *outcome.Hold, outcome.Start, now)
+			if outcome.Again.IsZero() || !again.IsZero() && again.Before(outcome.Again) {
+				outcome.Again = again
+			}
 		} else {
 			r.line.Unreserve(c.id)
 		}

@@ -12,6 +12,7 @@ import (
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/reclaim"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
@@ -67,32 +68,46 @@ type Unit struct {
 func (r *Registry) Units(request Request) (units []Unit, books *ledger.Ledger) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	books = r.line.Ledger.Clone()
+	books = r.books()
 	if c := r.claims[request.ID]; r.hasTurn(c) && c.turn.Over == nil {
 		books.Release(request.Queue, request.Amount, request.Firm)
 	}
-	for _, m := range r.members {
-		if m.booked != nil && m.pod.DeletionTimestamp != nil {
-			books.Release(m.booked.queue, m.booked.amount, m.booked.firm) // On its way out: what is asked is how it will be.
-		}
+	now, gangs := r.now(), r.sorted()
+	preempts := func(e *entry) bool {
+		return e.marked != nil && e.key != request.Key && e.queue() == request.Queue && e.priority() < request.Priority
 	}
-	now := r.now()
+	// What a gang preempts in its own queue may bring it within its guarantee, so that it may take back as well.
+	mayTakeBack := slices.ContainsFunc(gangs, preempts)
 	entitled := map[string]bool{}
-	for _, key := range slices.SortedFunc(maps.Keys(r.gangs), func(a, b Key) int { return cmp.Compare(a.id(), b.id()) }) {
-		e := r.gangs[key]
-		if key == request.Key || e.marked == nil {
+	for _, e := range gangs {
+		if e.key == request.Key || e.marked == nil {
 			continue
 		}
 		queue := e.queue()
 		if _, asked := entitled[queue]; !asked {
-			entitled[queue] = queue != request.Queue && books.Entitled(request.Queue, queue, request.Amount)
+			entitled[queue] = queue != request.Queue && (mayTakeBack || books.Entitled(request.Queue, queue, request.Amount))
 		}
-		preempt := queue == request.Queue && e.priority() < request.Priority
-		if preempt || entitled[queue] {
+		if preempt := preempts(e); preempt || entitled[queue] {
 			units = append(units, e.units(preempt, books.MinRuntime(queue), now)...)
 		}
 	}
 	return units, books
+}
+
+// books is a copy of the ledger in which pods on their way out count as gone: what is asked of it is how it will be.
+func (r *Registry) books() *ledger.Ledger {
+	books := r.line.Ledger.Clone()
+	for _, m := range r.members {
+		if m.booked != nil && m.pod.DeletionTimestamp != nil {
+			books.Release(m.booked.queue, m.booked.amount, m.booked.firm)
+		}
+	}
+	return books
+}
+
+// sorted lists all gangs in an order that does not change.
+func (r *Registry) sorted() []*entry {
+	return slices.SortedFunc(maps.Values(r.gangs), func(a, b *entry) int { return cmp.Compare(a.key.id(), b.key.id()) })
 }
 
 // units splits a running gang into what may go on its own and the rest.
@@ -162,7 +177,7 @@ func (r *Registry) Leaving() []*corev1.Pod {
 	return pods
 }
 
-// left takes note that a pod is gone. When it was the last that a gang waited for, it is the gang's turn.
+// left takes note that a pod takes no room any more and is not charged for. When it was the last that a gang waited for, it is the gang's turn.
 func (r *Registry) left(uid types.UID) {
 	beneficiaries := r.victims[uid]
 	delete(r.victims, uid)
@@ -219,6 +234,54 @@ func (r *Registry) Spared(uid types.UID, why string) Effects {
 	}
 	r.advance(&effects)
 	return effects
+}
+
+// Excess lists what has to be evicted of queues that have used more than their limit for as long as grace: the excess, and
+// only that. Pods on their way out count as gone.
+func (r *Registry) Excess(grace time.Duration) []Unit {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var evict []Unit
+	now, books := r.now(), r.books()
+	for _, queue := range books.Queues() {
+		if !exceeds(books, queue) {
+			delete(r.overSince, queue)
+			continue
+		}
+		if _, known := r.overSince[queue]; !known {
+			r.overSince[queue] = now
+		}
+		if now.Sub(r.overSince[queue]) < grace {
+			continue
+		}
+		var units []Unit
+		for _, e := range r.sorted() {
+			if e.marked != nil && slices.Contains(books.Chain(e.queue()), queue) {
+				units = append(units, e.units(false, books.MinRuntime(e.queue()), now)...)
+			}
+		}
+		plain := make([]reclaim.Unit, len(units))
+		for i, unit := range units {
+			plain[i] = reclaim.Unit{Gang: unit.Key.id(), Rest: unit.Rest, Priority: unit.Priority, Usage: unit.Usage, Lost: unit.Lost, Started: unit.Started}
+		}
+		for _, u := range reclaim.Excess(queue, plain, books) {
+			evict = append(evict, units[u])
+			books.Release(units[u].Queue, units[u].Usage, false)
+		}
+	}
+	return evict
+}
+
+// exceeds reports whether a queue uses more than its limit.
+func exceeds(books *ledger.Ledger, queue string) bool {
+	limits, _ := books.Queue(queue)
+	used := books.Usage(queue)
+	for name, limit := range limits.Limit {
+		if used[name] > limit {
+			return true
+		}
+	}
+	return false
 }
 
 // Drained lists the pods of gangs that run in queues which are to be emptied.

@@ -36,6 +36,10 @@ const (
 	// run until then is not lost when it is evicted. The job writes it, or whoever watches its checkpoints.
 	CheckpointedAtAnnotation = "scheduling.muster.dev/checkpointed-at"
 
+	// PreemptionDelayAnnotation, on a PodGroup or a pod, says how long the gang waits before others are evicted for it, as a
+	// Go duration: an autoscaler may bring nodes meanwhile. It starts when the gang does not fit, and anew after an eviction.
+	PreemptionDelayAnnotation = "scheduling.muster.dev/preemption-delay"
+
 	// PodGroupLabel is the label with which a pod points to its PodGroup, in the pod's namespace. It belongs to the
 	// scheduler-plugins project and is what training-operator, mpi-operator, Trainer and KubeRay already write.
 	PodGroupLabel = "scheduling.x-k8s.io/pod-group"
