@@ -31,8 +31,8 @@ func prepare(question *explain.Question) error {
 		if pg != nil && pod.Namespace != pg.Namespace {
 			return fmt.Errorf("pod %s is of namespace %q, its PodGroup of %q", pod.Name, pod.Namespace, pg.Namespace)
 		}
-		// Neither where it runs nor how it fares is a question.
-		pod.Spec.NodeName, pod.Status = "", corev1.PodStatus{Phase: corev1.PodPending}
+		// Neither where it runs nor how it fares is a question, and a job that does not exist has no UID.
+		pod.Spec.NodeName, pod.Status, pod.OwnerReferences = "", corev1.PodStatus{Phase: corev1.PodPending}, nil
 		if err := complete(pod); err != nil {
 			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}

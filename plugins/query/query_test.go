@@ -155,6 +155,7 @@ func TestAQuestionIsCompleted(t *testing.T) {
 		return explain.Answer{Verdict: explain.Later}, nil
 	})
 	running := podOf("g", "b")
+	running.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubeflow.org/v1", Kind: "PyTorchJob", Name: "g"}} // Without a UID: it does not exist.
 	running.UID, running.Spec.NodeName, running.Status.Phase = "real", "n", corev1.PodRunning
 	status, body := ask(t, handler, http.MethodPost, explain.WhatIfPath,
 		question(t, explain.Question{PodGroup: groupOf("g"), Pods: []corev1.Pod{podOf("g", "a"), running}}))
