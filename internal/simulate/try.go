@@ -136,9 +136,7 @@ func (s *Simulation) holders(id string) string {
 func (s *Simulation) place(turn dispatch.Turn, runs []gang.Run) {
 	c := s.claims[turn.ID]
 	delete(s.claims, turn.ID)
-	if turn.FreedFor {
-		s.record.served(turn.ID, s.now)
-	}
+	s.record.served(turn.ID, s.now)
 	// Who was admitted before a limit was lowered starts when its victims have left.
 	if s.options.Audit && !(turn.FreedFor && s.disturbed) {
 		defer func() { s.broken = errors.Join(s.broken, s.auditLimits(c.job)) }()
@@ -165,7 +163,7 @@ func (s *Simulation) place(turn dispatch.Turn, runs []gang.Run) {
 // block puts a gang back into its line, and keeps room for it if it is among the first.
 func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 	var again time.Time
-	before, _ := s.dispatcher.Hold(turn.ID)
+	before := s.dispatcher.HoldsAgainst("")
 	if reason := d.verdict.Reason; !turn.Elastic && (reason == gang.Unschedulable || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
 		var err error
 		if again, err = s.reserve(turn.Gang); err != nil {
@@ -173,8 +171,8 @@ func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 		}
 	}
 	s.dispatcher.Block(turn.ID, dispatch.Blocked{Verdict: d.verdict, Wake: dispatch.WhenItFits, SoughtVictims: true, Again: again}, s.now)
-	after, _ := s.dispatcher.Hold(turn.ID)
-	s.soughtAt, s.moved = s.now, !reflect.DeepEqual(before, after)
+	s.soughtAt = s.now
+	s.moved = s.moved || !reflect.DeepEqual(before, s.dispatcher.HoldsAgainst(""))
 	return nil
 }
 
