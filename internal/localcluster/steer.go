@@ -20,6 +20,9 @@ const (
 	// StartDelayAnnotation is how long the pod is pending on its node before its
 	// containers run, a Go duration. Absent: not at all.
 	StartDelayAnnotation = "local.muster.dev/start-delay"
+	// StopDelayAnnotation is how long the pod's containers go on after it was
+	// told to end, whatever its grace period, a Go duration. Absent: not at all.
+	StopDelayAnnotation = "local.muster.dev/stop-delay"
 	// AttemptAnnotation is set by whoever replaces pods under the same name: how
 	// often it did so before. Absent: 0.
 	AttemptAnnotation = "training.muster.dev/attempt"
@@ -36,11 +39,12 @@ type steering struct {
 // parseSteering reads the annotations; an error names the one that is malformed.
 func parseSteering(annotations map[string]string) (steering, error) {
 	var s steering
-	var startDelay time.Duration
+	var startDelay, stopDelay time.Duration
 	exitCode := 0
 	for _, err := range []error{
 		readDuration(annotations, RunForAnnotation, &s.runFor),
 		readDuration(annotations, StartDelayAnnotation, &startDelay),
+		readDuration(annotations, StopDelayAnnotation, &stopDelay),
 		readNumber(annotations, ExitCodeAnnotation, 0, 255, &exitCode),
 		readNumber(annotations, FailOnTryAnnotation, 1, 1<<30, &s.failOnTry),
 		readNumber(annotations, AttemptAnnotation, 0, 1<<30, &s.attempt),

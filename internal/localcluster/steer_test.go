@@ -17,7 +17,8 @@ func TestParseSteering(t *testing.T) {
 		{
 			name: "everything said",
 			annotations: map[string]string{
-				RunForAnnotation: "1m30s", ExitCodeAnnotation: "137", FailOnTryAnnotation: "2", StartDelayAnnotation: "5ms", AttemptAnnotation: "4",
+				RunForAnnotation: "1m30s", ExitCodeAnnotation: "137", FailOnTryAnnotation: "2", StartDelayAnnotation: "5ms",
+				StopDelayAnnotation: "1h", AttemptAnnotation: "4",
 			},
 			want: steering{runFor: 90 * time.Second, exitCode: 137, failOnTry: 2, attempt: 4},
 		},
@@ -25,6 +26,7 @@ func TestParseSteering(t *testing.T) {
 		{name: "no unit", annotations: map[string]string{RunForAnnotation: "30"}, wantErr: RunForAnnotation + `: "30" is no duration`},
 		{name: "negative duration", annotations: map[string]string{RunForAnnotation: "-1s"}, wantErr: RunForAnnotation},
 		{name: "start delay", annotations: map[string]string{StartDelayAnnotation: "soon"}, wantErr: StartDelayAnnotation},
+		{name: "stop delay", annotations: map[string]string{StopDelayAnnotation: "-5s"}, wantErr: StopDelayAnnotation},
 		{name: "exit code above a byte", annotations: map[string]string{ExitCodeAnnotation: "256"}, wantErr: `"256" is no number from 0 to 255`},
 		{name: "exit code with a fraction", annotations: map[string]string{ExitCodeAnnotation: "1.5"}, wantErr: ExitCodeAnnotation},
 		{name: "tries count from 1", annotations: map[string]string{FailOnTryAnnotation: "0"}, wantErr: FailOnTryAnnotation},
