@@ -36,6 +36,10 @@ type env struct {
 	configured bool
 	// global are the objects outside of the namespace that go with the test.
 	global []client.Object
+	// queues are the names of the Queues that go with the test, after all that is in them; rounds is how often everything
+	// has been judged anew.
+	queues []string
+	rounds int
 }
 
 // setUp gives a test a namespace and nodes. When the test ends, it checks what must always hold, shows the state if
@@ -201,10 +205,14 @@ func (e *env) wipe(ctx context.Context) error {
 			return err
 		}
 	}
-	return poll(ctx, func(ctx context.Context) (bool, string) {
+	err := poll(ctx, func(ctx context.Context) (bool, string) {
 		podsErr := e.client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(e.namespace), client.GracePeriodSeconds(0))
 		nodesErr := e.client.DeleteAllOf(ctx, &corev1.Node{})
 		pods, nodes := shared.watcher.counts()
 		return pods == 0 && nodes == 0, fmt.Sprintf("%d pods (%v) and %d nodes (%v) are left", pods, podsErr, nodes, nodesErr)
 	})
+	for _, queue := range e.queues {
+		err = errors.Join(err, e.deleteQueue(ctx, queue))
+	}
+	return err
 }
