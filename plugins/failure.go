@@ -34,8 +34,7 @@ func (r *requeue) handle(ctx context.Context, f framework.Framework, info *frame
 	}
 	info = info.DeepCopy()
 	info.ClearRejectorPlugins()
-	var fit *framework.FitError
-	if errors.As(status.AsError(), &fit) {
+	if fit, unfit := errors.AsType[*framework.FitError](status.AsError()); unfit {
 		info.UnschedulablePlugins, info.PendingPlugins = fit.Diagnosis.UnschedulablePlugins, fit.Diagnosis.PendingPlugins
 	}
 	r.putBack(ctx, f, info)

@@ -7,6 +7,7 @@
 package dispatch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/gang"
@@ -162,7 +163,7 @@ func (d *Dispatcher) withdraw(w *waiting) {
 	}
 	if d.making[w.ID] != nil {
 		delete(d.making, w.ID)
-		d.due = without(d.due, w)
+		d.due = slices.DeleteFunc(d.due, func(other *waiting) bool { return other == w })
 	}
 }
 
@@ -240,6 +241,20 @@ func (d *Dispatcher) nextFreed() *waiting {
 		d.enqueue(w)
 	}
 	return nil
+}
+
+// MayStart reports whether the queue of a gang that is being tried lets it start with an amount: the queue may have been
+// changed since the gang was handed out.
+func (d *Dispatcher) MayStart(id string, amount resource.Amounts) bool {
+	w := d.waiting[id]
+	if w == nil || d.trying != w {
+		return false
+	}
+	if w.charged {
+		d.refund(w)
+		defer d.charge(w)
+	}
+	return !d.closed(w.Queue) && d.Ledger.Check(w.Queue, amount, w.Firm) == nil
 }
 
 // mayStart reports whether nothing but room keeps a gang that is not charged from starting.
@@ -349,7 +364,7 @@ func (d *Dispatcher) MakeRoom(id string, hold reservation.Hold, verdict gang.Ver
 
 // Freed takes note that the victims of a gang are gone: it is the next to be tried.
 func (d *Dispatcher) Freed(id string) {
-	if w := d.making[id]; w != nil && !contains(d.due, w) {
+	if w := d.making[id]; w != nil && !slices.Contains(d.due, w) {
 		d.idle = false
 		d.due = append(d.due, w)
 	}
@@ -357,25 +372,6 @@ func (d *Dispatcher) Freed(id string) {
 
 // MakingRoom reports whether victims are leaving for a gang.
 func (d *Dispatcher) MakingRoom(id string) bool { return d.making[id] != nil }
-
-func without(list []*waiting, w *waiting) []*waiting {
-	var rest []*waiting
-	for _, other := range list {
-		if other != w {
-			rest = append(rest, other)
-		}
-	}
-	return rest
-}
-
-func contains(list []*waiting, w *waiting) bool {
-	for _, other := range list {
-		if other == w {
-			return true
-		}
-	}
-	return false
-}
 
 // sameClaim reports whether two states of a gang are the same, so that its place in the line stays as it is.
 func sameClaim(a, b Gang) bool {

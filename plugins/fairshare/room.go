@@ -3,6 +3,7 @@ package fairshare
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -34,7 +35,7 @@ func (pl *FairShare) makeRoom(ctx context.Context, request state.Request) (*Find
 
 // choose decides about victims among units, as if pods that are leaving were gone already.
 func (pl *FairShare) choose(ctx context.Context, request state.Request, units []state.Unit, leaving []*corev1.Pod, books *ledger.Ledger) (*Finding, string, error) {
-	gone := append(leaving[:len(leaving):len(leaving)], podsOf(units)...)
+	gone := slices.Concat(leaving, podsOf(units))
 	var most *placement.Attempt
 	err := pl.planner.Without(ctx, gone, func(nodes []fwk.NodeInfo) (err error) {
 		most, err = pl.planner.Plan(ctx, request, nodes, placement.OnMutated)
@@ -59,7 +60,7 @@ func (pl *FairShare) choose(ctx context.Context, request state.Request, units []
 	}
 	var exact *placement.Attempt
 	plan := func(victims []int) error {
-		without := leaving[:len(leaving):len(leaving)]
+		without := slices.Clone(leaving)
 		for _, v := range victims {
 			without = append(without, units[v].Pods...)
 		}

@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -150,12 +149,7 @@ func (e *entry) enterLine() {
 		e.claim = &claim{id: e.key.id(), e: e}
 		e.registry.claims[e.claim.id] = e.claim
 	}
-	g := e.asked(e.claim.id)
-	before := e.registry.line.Trying()
-	e.registry.line.Add(g, e.registry.now())
-	if before == e.claim.id && e.registry.line.Trying() != before {
-		e.claim.turn, e.claim.outcome = nil, nil
-	}
+	e.registry.enter(e.claim, e.asked(e.claim.id))
 }
 
 // asked is what the gang asks for in the line, where it has that ID.
@@ -168,8 +162,8 @@ func (e *entry) asked(id string) dispatch.Gang {
 	for _, pod := range e.minimum(waiting) {
 		m := e.members[pod.UID]
 		g.Amount.Add(m.amount)
-		if last := len(g.Members) - 1; last >= 0 && sameAmounts(g.Members[last].Amount, m.amount) {
-			g.Members[last].Count++
+		if at := slices.IndexFunc(g.Members, func(group dispatch.Members) bool { return sameAmounts(group.Amount, m.amount) }); at >= 0 {
+			g.Members[at].Count++
 		} else {
 			g.Members = append(g.Members, dispatch.Members{Count: 1, Amount: m.amount})
 		}
@@ -253,25 +247,55 @@ func (e *entry) leaveLine() {
 	e.claim = nil
 }
 
-// enterSurplus gives every member beyond the minimum a place in the line of its own.
+// terms are what members beyond the minimum have in common in the line.
+type terms struct {
+	queue    string
+	priority int32
+	runtime  time.Duration
+	firm     bool
+}
+
+// enterSurplus gives every member beyond the minimum a place in the line of its own, or takes note of what changed about it.
 func (e *entry) enterSurplus() {
-	if e.key.Single() || e.surplus == e.count[ready].Total() || e.malformed() != nil || e.barred() != "" {
+	if e.key.Single() {
+		return
+	}
+	if e.malformed() != nil || e.barred() != "" {
+		e.leaveSurplus()
+		return
+	}
+	now := terms{queue: e.queue(), priority: e.priority(), runtime: e.runtime(), firm: e.firm()}
+	if e.terms == now && e.surplus == e.count[ready].Total() {
 		return
 	}
 	for _, m := range e.members {
-		if m.standing != ready || m.claim != nil {
+		if m.standing != ready || m.claim != nil && e.terms == now {
 			continue
 		}
 		if m.shape == "" {
 			m.shape = shapeOf(m.pod)
 		}
-		m.claim = &claim{id: e.key.id() + "#" + string(m.pod.UID), e: e, m: m}
-		e.registry.claims[m.claim.id] = m.claim
-		e.surplus++
-		e.registry.line.Add(dispatch.Gang{
-			ID: m.claim.id, Queue: e.queue(), Priority: e.priority(), Born: m.pod.CreationTimestamp.Time, Shape: m.role + "\x00" + m.shape,
-			Amount: m.amount, Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: e.runtime(), Firm: e.firm(), Elastic: true,
-		}, e.registry.now())
+		if m.claim == nil {
+			m.claim = &claim{id: e.key.id() + "#" + string(m.pod.UID), e: e, m: m}
+			e.registry.claims[m.claim.id] = m.claim
+			e.surplus++
+		}
+		e.registry.enter(m.claim, dispatch.Gang{
+			ID: m.claim.id, Queue: now.queue, Priority: now.priority, Born: m.pod.CreationTimestamp.Time, Shape: m.role + "\x00" + m.shape,
+			Amount: m.amount, Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: now.runtime, Firm: now.firm, Elastic: true,
+		})
+	}
+	e.terms = now
+}
+
+// enter gives a claim its place in the line, or takes note of what changed about it. Where that is something else than before,
+// a turn that it had is over, and nobody leaves for it any more.
+func (r *Registry) enter(c *claim, g dispatch.Gang) {
+	tried, making := r.line.Trying() == c.id, r.line.MakingRoom(c.id)
+	r.line.Add(g, r.now())
+	if tried && r.line.Trying() != c.id || making && !r.line.MakingRoom(c.id) {
+		c.turn, c.outcome = nil, nil
+		r.forgetVictims(c.e.key)
 	}
 }
 
@@ -292,15 +316,6 @@ func (m *member) leaveLine() {
 	delete(m.gang.registry.claims, m.claim.id)
 	m.claim = nil
 	m.gang.surplus--
-}
-
-// place says where in its line a gang stands, as "3 of 17".
-func (e *entry) place() string {
-	if e.claim == nil {
-		return ""
-	}
-	place, length := e.registry.line.Place(e.claim.id)
-	return strconv.Itoa(place) + " of " + strconv.Itoa(length)
 }
 
 // verdict is why the gang waits, by the precedence of gang.Reasons.

@@ -43,8 +43,9 @@ type entry struct {
 	plan   *plan
 	// claim is the gang's place in the line; nil where it stands in none.
 	claim *claim
-	// surplus is the number of members beyond the minimum that stand in the line one by one.
+	// surplus is the number of members beyond the minimum that stand in the line one by one, on terms.
 	surplus int
+	terms   terms
 	// tries counts the attempts that ended in another failure than a lack of room.
 	tries int
 	// stale is set when the gang changed so that its claim may be another one.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/resource"
 )
 
 // Placement is one member of a plan and the node that it gets.
@@ -65,6 +66,13 @@ func (r *Registry) Commit(request Request, placements []Placement) ([]Placement,
 	}
 	if !e.covers(p) {
 		return nil, effects, fmt.Errorf("committing the plan of gang %s: members left meanwhile", request.Key)
+	}
+	asked := resource.Amounts{}
+	for uid := range p.node {
+		asked.Add(e.members[uid].amount)
+	}
+	if !r.line.MayStart(c.id, asked) {
+		return nil, effects, fmt.Errorf("committing the plan of gang %s: queue %s was changed meanwhile", request.Key, c.turn.Queue)
 	}
 	leader := e.leader
 	e.leaveLine()
@@ -132,6 +140,8 @@ func (r *Registry) Reserve(pod *corev1.Pod, node string) (Effects, error) {
 		m.planned = false
 	case !r.hasTurn(m.claimOf()) || m.claim == nil && !e.key.Single():
 		return effects, fmt.Errorf("reserving node %s for pod %s/%s: its gang's plan is gone", node, pod.Namespace, pod.Name)
+	case !r.line.MayStart(m.claimOf().id, m.amount):
+		return effects, fmt.Errorf("reserving node %s for pod %s/%s: queue %s was changed meanwhile", node, pod.Namespace, pod.Name, e.queue())
 	case m.claim != nil:
 		m.leaveLine()
 	default:
@@ -197,6 +207,7 @@ func (r *Registry) GiveBack(uid types.UID) Effects {
 	}
 	e := m.gang
 	failed := m.reserved || m.planned
+	e.stale = true
 	m.setReserved(false)
 	m.refresh(&effects)
 	if e.plan != nil {
