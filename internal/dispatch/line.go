@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
 )
 
@@ -211,6 +212,9 @@ func (d *Dispatcher) behind(w *waiting, now time.Time) string {
 // that has more than it is guaranteed while this one has less.
 func (d *Dispatcher) mayMakeRoom(w *waiting, now time.Time) bool {
 	if w.Elastic || now.Before(w.lane.looks) {
+		return false
+	}
+	if j := d.room.judged[w.lane.key.room]; j != nil && j.verdict.Reason == gang.ExceedsCluster {
 		return false
 	}
 	if d.preempts(w) || d.reclaimsFromAny(w) {
