@@ -6,9 +6,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
@@ -122,7 +124,7 @@ func TestFixedFields(t *testing.T) {
 	job := tfJob("job", specs{"Worker": replicas(1, cpu(1))}, func(p *trainingv1.RunPolicy) {
 		p.SchedulingPolicy = &trainingv1.SchedulingPolicy{Queue: "a"}
 	})
-	e.create(job)
+	e.create(&schedulingv1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, job)
 	e.expectConditions(job, "Created Running")
 	for patch, words := range map[string]string{
 		`{"spec":{"runPolicy":{"schedulingPolicy":{"queue":"b"}}}}`:                       "queue cannot be changed",

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
@@ -43,7 +44,7 @@ spec:
 
 func TestTFJobFromUsersManifest(t *testing.T) {
 	e := setUp(t, node("node", corev1.ResourceList{corev1.ResourceCPU: quantity("5"), gpuResource: quantity("8")}))
-	e.create(e.manifest(classicTFJob))
+	e.create(&schedulingv1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: "research"}}, e.manifest(classicTFJob))
 	job := now(e, &trainingv1.TFJob{ObjectMeta: metav1.ObjectMeta{Name: "dist-mnist"}})
 	names := []string{"dist-mnist-ps-0", "dist-mnist-worker-0", "dist-mnist-worker-1", "dist-mnist-worker-2", "dist-mnist-worker-3"}
 
