@@ -72,7 +72,9 @@ type Dispatcher struct {
 	options Options
 	lines   map[string]*line
 	waiting map[string]*waiting
-	trying  *waiting
+	// supposed is the gang that Suppose was last asked about.
+	supposed *waiting
+	trying   *waiting
 	// making are the gangs that wait for their victims to leave; due are those of them whose victims have left.
 	making map[string]*waiting
 	due    []*waiting

@@ -77,7 +77,7 @@ func (d *Dispatcher) HoldsAgainst(id string) []reservation.Hold {
 // binds reports whether a gang has to respect a hold. Reservations step back for a gang whose victims have left, since that
 // room is its own, and for a gang that goes before the one that they are for.
 func (d *Dispatcher) binds(hold reservation.Hold, id string) bool {
-	w := d.waiting[id]
+	w := d.known(id)
 	switch {
 	case hold.Gang == id:
 		return false

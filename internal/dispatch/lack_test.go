@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/reservation"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
@@ -125,5 +126,30 @@ func TestFirsts(t *testing.T) {
 	firsts := d.Firsts()
 	if len(firsts) != 2 || firsts["q"].ID != "urgent" || firsts["default"].ID != "other" {
 		t.Errorf("first are %v, want urgent and other", firsts)
+	}
+}
+
+// A gang that its queue guarantees room need not respect a reservation of one that asks for more: neither need a supposed one.
+func TestASupposedGangMayUseRoomThatStepsBack(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	d := cluster(map[string][2]int64{"a": {8, 4}})
+	d.Configure(Options{Reservations: 1})
+	d.Ledger.SetQueue(ledger.Queue{Name: "q", Weight: 1, Guarantee: resource.Amounts{gpu: 8}})
+	large := Gang{ID: "large", Queue: "default", Born: now, Amount: resource.Amounts{gpu: 8}, Members: []Members{members(1, 8)}}
+	d.Add(large, now)
+	if _, ok := d.Next(now); !ok {
+		t.Fatal("nobody has the turn")
+	}
+	start := reservation.Start{Known: true, At: now.Add(time.Hour)}
+	d.Reserve("large", reservation.Hold{Gang: "large", Start: start.At, Amount: map[string]resource.Amounts{"a": {gpu: 8}}}, start, now)
+	d.Block("large", Blocked{}, now)
+	for queue, want := range map[string]int{"q": 0, "default": 1} {
+		d.Suppose(Gang{ID: "?", Queue: queue, Born: now, Amount: resource.Amounts{gpu: 4}}, now)
+		if got := len(d.HoldsAgainst("?")); got != want {
+			t.Errorf("in queue %s it has to respect %d holds, want %d", queue, got, want)
+		}
+	}
+	if _, ok := d.Next(now.Add(time.Second)); ok && d.Trying() == "?" {
+		t.Error("a supposed gang has its turn")
 	}
 }

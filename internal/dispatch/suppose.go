@@ -17,7 +17,8 @@ type Supposed struct {
 	Behind string
 }
 
-// Suppose says what would become of a gang. Its ID must be nobody's, and its queue one that admits. Nothing changes.
+// Suppose says what would become of a gang. Its ID must be nobody's, and its queue one that admits. It never gets a turn, and
+// nothing changes but this: until the next one is supposed, the gang is known by its ID to who asks what room is kept.
 func (d *Dispatcher) Suppose(g Gang, now time.Time) Supposed {
 	idle := d.idle
 	d.Add(g, now)
@@ -25,6 +26,14 @@ func (d *Dispatcher) Suppose(g Gang, now time.Time) Supposed {
 	s := Supposed{Over: d.Ledger.Check(g.Queue, g.Amount, g.Firm), Behind: d.behind(w, now)}
 	s.Place, s.Length = d.Place(g.ID)
 	d.Remove(g.ID)
-	d.idle = idle
+	d.idle, d.supposed = idle, w
 	return s
+}
+
+// known is a gang that waits, or is supposed to.
+func (d *Dispatcher) known(id string) *waiting {
+	if w := d.waiting[id]; w != nil || d.supposed == nil || d.supposed.ID != id {
+		return w
+	}
+	return d.supposed
 }
