@@ -67,6 +67,9 @@ func (pl *FairShare) answer(answer *explain.Answer, s state.Supposition, attempt
 	case len(found.Evicted) > 0:
 		answer.Verdict, answer.Victims, answer.Ratio = explain.AfterEvictions, victimsOf(found.Evicted), found.Ratio
 		answer.Message = "" // The victims say it.
+		if s.Delay > 0 {
+			answer.Message = fmt.Sprintf("nobody is evicted for it in the first %s", s.Delay)
+		}
 		return nil
 	case found.Verdict.Reason == gang.MakingRoom:
 		answer.Message = fmt.Sprintf("%d pods are leaving already, whose room it would get", len(found.Victims))

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
@@ -22,6 +23,8 @@ type Supposition struct {
 	Never   bool
 	// Place is the gang's place in the line of its queue.
 	Place int
+	// Delay is how long the gang would wait before anybody is evicted for it.
+	Delay time.Duration
 }
 
 // Suppose says what would become of a gang of pods, of a PodGroup or of a single pod. The pods have UIDs that are nobody's.
@@ -45,7 +48,7 @@ func (r *Registry) Suppose(pg *podgroupv1alpha1.PodGroup, pods []*corev1.Pod) Su
 		e.adopt(pod)
 		m.become(ready)
 	}
-	s := Supposition{Chain: r.line.Ledger.Chain(e.queue())}
+	s := Supposition{Chain: r.line.Ledger.Chain(e.queue()), Delay: e.preemptionDelay()}
 	s.Request.Queue, s.Request.Key = e.queue(), key
 	if s.Verdict, s.Never = e.refused(); s.Verdict.Reason != gang.None {
 		return s
