@@ -80,6 +80,8 @@ type Dispatcher struct {
 	due    []*waiting
 	room   room
 	holds  []reservation.Hold
+	// vacancies counts how often a hold was given up.
+	vacancies int
 	// lanes counts the lanes that share a verdict about room.
 	lanes map[roomKey]int
 	// idle is set when no gang was worth a try and nothing has changed since.
@@ -327,7 +329,7 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 		if !b.Again.IsZero() && b.Again.Before(until) {
 			until = b.Again
 		}
-		d.room.judge(d.roomKey(w), w.Gang, b, until)
+		d.room.judge(d.roomKey(w), w.Gang, b, until, d.vacancies)
 	}
 }
 

@@ -32,6 +32,7 @@ func (d *Dispatcher) setHold(hold reservation.Hold) {
 func (d *Dispatcher) dropHold(id string) {
 	if at := d.holdOf(id); at >= 0 {
 		d.holds = slices.Delete(d.holds, at, at+1)
+		d.vacancies++
 		d.moveLane(id)
 		d.forgetReserved()
 	}

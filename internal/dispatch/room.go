@@ -67,6 +67,8 @@ type judged struct {
 	slots map[string][]int64
 	total []int64
 	until time.Time
+	// vacancies is how many reservations had come free by then.
+	vacancies int
 }
 
 func newRoom() room {
@@ -95,13 +97,20 @@ func (d *Dispatcher) asleep(w *waiting, now time.Time) bool {
 		delete(d.room.judged, key)
 		return false
 	}
-	return true
+	return !d.mayHaveVacancy(w, j)
+}
+
+// mayHaveVacancy reports whether a gang that found no room, and whose turn came while others had all reservations, may have
+// one that has come free since.
+func (d *Dispatcher) mayHaveVacancy(w *waiting, j *judged) bool {
+	return j.vacancies != d.vacancies && j.verdict.Reason == gang.Unschedulable && !w.Elastic && w.lane.key.room.holder == "" &&
+		d.reservations() < d.options.Reservations
 }
 
 // judge remembers that a shape found no room.
-func (r *room) judge(key roomKey, g Gang, b Blocked, until time.Time) {
+func (r *room) judge(key roomKey, g Gang, b Blocked, until time.Time, vacancies int) {
 	j := &judged{
-		verdict: b.Verdict, wake: b.Wake, usable: b.Usable, members: g.Members, until: until,
+		verdict: b.Verdict, wake: b.Wake, usable: b.Usable, members: g.Members, until: until, vacancies: vacancies,
 		slots: map[string][]int64{}, total: make([]int64, len(g.Members)),
 	}
 	if j.wake == WhenItFits {
