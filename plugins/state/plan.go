@@ -58,7 +58,7 @@ func (r *Registry) Commit(request Request, placements []Placement) ([]Placement,
 	}
 	e := c.e
 	p := &plan{node: make(map[types.UID]string, len(placements))}
-	placements = e.trim(placements, request.Need, request.Extra)
+	placements = r.trim(c, placements, request.Need, request.Extra)
 	for _, placement := range placements {
 		if m := e.members[placement.UID]; m != nil && m.standing == ready {
 			p.node[placement.UID] = placement.Node
@@ -93,28 +93,46 @@ func (r *Registry) Commit(request Request, placements []Placement) ([]Placement,
 	return placements, effects, nil
 }
 
-// trim keeps of a plan what is needed and as many more as may come along.
-func (e *entry) trim(placements []Placement, need gang.Need, extra int) []Placement {
-	left, role := need.Total+extra, maps.Clone(need.Role)
-	if len(placements) <= left {
+// trim keeps of a plan what is needed and as many more as may come along and have quota, in the order of the plan.
+func (r *Registry) trim(c *claim, placements []Placement, need gang.Need, extra int) []Placement {
+	if len(placements) <= need.Total {
 		return placements
 	}
+	left, role := need.Total, maps.Clone(need.Role)
 	for _, missing := range role {
 		left -= missing
 	}
-	return slices.DeleteFunc(slices.Clone(placements), func(placement Placement) bool {
-		m := e.members[placement.UID]
+	keep, asked := make([]bool, len(placements)), resource.Amounts{}
+	for i, placement := range placements {
+		m := c.e.members[placement.UID]
 		switch {
 		case m == nil:
+			continue
 		case role[m.role] > 0:
 			role[m.role]--
-			return false
 		case left > 0:
 			left--
-			return false
+		default:
+			continue
 		}
-		return true
-	})
+		keep[i] = true
+		asked.Add(m.amount)
+	}
+	kept := make([]Placement, 0, len(placements))
+	for i, placement := range placements {
+		if m := c.e.members[placement.UID]; m != nil && !keep[i] && extra > 0 {
+			more := asked.Clone()
+			more.Add(m.amount)
+			if keep[i] = r.line.MayStart(c.id, more); keep[i] {
+				asked = more
+				extra--
+			}
+		}
+		if keep[i] {
+			kept = append(kept, placement)
+		}
+	}
+	return kept
 }
 
 // Reserve takes note that a pod has been reserved on a node. It fails for a member whose plan is gone or names another

@@ -181,7 +181,12 @@ func (r *Registry) request(c *claim, pods []*corev1.Pod) Request {
 	if c.m == nil && request.Over == nil && r.line.Waiting() == 1 {
 		amount := c.turn.Amount.Clone()
 		r.line.Ledger.Release(c.turn.Queue, c.turn.Amount, c.turn.Firm)
-		for _, pod := range pods[min(len(pods), request.Need.Total):] {
+		minimum := c.e.minimum(pods)
+		for _, pod := range pods {
+			if len(minimum) > 0 && minimum[0] == pod {
+				minimum = minimum[1:]
+				continue
+			}
 			amount.Add(c.e.members[pod.UID].amount)
 			if r.line.Ledger.Check(c.turn.Queue, amount, c.turn.Firm) != nil {
 				break
