@@ -82,8 +82,6 @@ type Dispatcher struct {
 	holds  []reservation.Hold
 	// vacancies counts how often a hold was given up.
 	vacancies int
-	// lanes counts the lanes that share a verdict about room.
-	lanes map[roomKey]int
 	// idle is set when no gang was worth a try and nothing has changed since.
 	idle bool
 	// runs counts the gangs that may become victims, by queue and priority.
@@ -114,7 +112,6 @@ func New(options Options) *Dispatcher {
 		waiting: map[string]*waiting{},
 		making:  map[string]*waiting{},
 		room:    newRoom(),
-		lanes:   map[roomKey]int{},
 		runs:    map[string]map[int32]int{},
 	}
 }
@@ -329,7 +326,7 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 		if !b.Again.IsZero() && b.Again.Before(until) {
 			until = b.Again
 		}
-		d.room.judge(d.roomKey(w), w.Gang, b, until, d.vacancies)
+		w.lane.shape.judged = d.room.judge(w.Gang, b, until, d.vacancies)
 	}
 }
 

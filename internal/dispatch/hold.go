@@ -62,9 +62,9 @@ func (d *Dispatcher) reviewHolds() {
 // forgetReserved lets gangs be tried again that had room but for what was kept for others.
 func (d *Dispatcher) forgetReserved() {
 	d.idle = false
-	for key, j := range d.room.judged {
-		if j.verdict.Reason == gang.Reserved {
-			delete(d.room.judged, key)
+	for _, s := range d.room.shapes {
+		if s.judged != nil && s.judged.verdict.Reason == gang.Reserved {
+			s.judged = nil
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (d *Dispatcher) Lacks(id string) []Lack {
 		return nil
 	}
 	var usable map[string]bool
-	if j := d.room.judged[d.roomKey(w)]; j != nil {
+	if j := d.judgedFor(w); j != nil {
 		usable = j.usable
 	}
 	return d.LacksOf(w.Gang, usable, false)

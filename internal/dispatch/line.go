@@ -28,6 +28,7 @@ type laneKey struct {
 type lane struct {
 	line  *line
 	key   laneKey
+	shape *shape
 	gangs []*waiting
 	// looks is when looking for victims for a gang of the lane is worth it again.
 	looks time.Time
@@ -35,12 +36,16 @@ type lane struct {
 
 // precedes orders the gangs of one queue: priority, gangs that run below their minimum, age, ID.
 func precedes(a, b *waiting) int {
-	return cmp.Or(
-		-cmp.Compare(a.Priority, b.Priority),
-		-compareBool(a.Mending, b.Mending),
-		a.Born.Compare(b.Born),
-		cmp.Compare(a.ID, b.ID),
-	)
+	if a.Priority != b.Priority {
+		return -cmp.Compare(a.Priority, b.Priority)
+	}
+	if a.Mending != b.Mending {
+		return -compareBool(a.Mending, b.Mending)
+	}
+	if age := a.Born.Compare(b.Born); age != 0 {
+		return age
+	}
+	return cmp.Compare(a.ID, b.ID)
 }
 
 func compareBool(a, b bool) int {
@@ -62,9 +67,8 @@ func (d *Dispatcher) enqueue(w *waiting) {
 	key := laneKey{room: d.roomKey(w), priority: w.Priority, firm: w.Firm, mending: w.Mending, elastic: w.Elastic}
 	w.lane = l.lanes[key]
 	if w.lane == nil {
-		w.lane = &lane{line: l, key: key}
+		w.lane = &lane{line: l, key: key, shape: d.room.share(key.room)}
 		l.lanes[key] = w.lane
-		d.lanes[key.room]++
 	}
 	at, _ := slices.BinarySearchFunc(w.lane.gangs, w, precedes)
 	w.lane.gangs = slices.Insert(w.lane.gangs, at, w)
@@ -87,7 +91,7 @@ func (d *Dispatcher) dequeue(w *waiting) {
 	if len(w.lane.gangs) == 0 {
 		delete(l.lanes, w.lane.key)
 		l.order = nil
-		d.leaveRoom(w.lane.key.room)
+		d.room.leave(w.lane.key.room)
 	}
 	if len(l.lanes) == 0 {
 		delete(d.lines, l.queue)
@@ -105,14 +109,6 @@ func (l *line) sorted() []*lane {
 	return l.order
 }
 
-// leaveRoom forgets a verdict about room that no lane shares any more.
-func (d *Dispatcher) leaveRoom(key roomKey) {
-	if d.lanes[key]--; d.lanes[key] == 0 {
-		delete(d.lanes, key)
-		delete(d.room.judged, key)
-	}
-}
-
 // ready is the first gang of a lane that is not told to hold back.
 func (l *lane) ready(now time.Time) *waiting {
 	for _, w := range l.gangs {
@@ -126,13 +122,15 @@ func (l *lane) ready(now time.Time) *waiting {
 // ready is the first gang of each lane that is not told to hold back, in the order of the line.
 func (l *line) ready(now time.Time) []*waiting {
 	l.scratch = l.scratch[:0]
+	sorted := true
 	for _, lane := range l.sorted() {
 		if w := lane.ready(now); w != nil {
 			l.scratch = append(l.scratch, w)
+			sorted = sorted && w == lane.gangs[0]
 		}
 	}
-	if !slices.IsSortedFunc(l.scratch, precedes) {
-		slices.SortFunc(l.scratch, precedes) // Some lane's first holds back.
+	if !sorted {
+		slices.SortFunc(l.scratch, precedes)
 	}
 	return l.scratch
 }
@@ -214,7 +212,7 @@ func (d *Dispatcher) mayMakeRoom(w *waiting, now time.Time) bool {
 	if w.Elastic || now.Before(w.lane.looks) {
 		return false
 	}
-	if j := d.room.judged[w.lane.key.room]; j != nil && j.verdict.Reason == gang.ExceedsCluster {
+	if j := w.lane.shape.judged; j != nil && j.verdict.Reason == gang.ExceedsCluster {
 		return false
 	}
 	if d.preempts(w) || d.reclaimsFromAny(w) {

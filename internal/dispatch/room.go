@@ -10,12 +10,12 @@ import (
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
-// room is what the nodes have, and which shapes of gangs found none.
+// room is what the nodes have, and which shapes of waiting gangs found none.
 type room struct {
 	nodes map[string]*node
 	// capacity is what the nodes have in all.
 	capacity resource.Amounts
-	judged   map[roomKey]*judged
+	shapes   map[roomKey]*shape
 }
 
 type node struct {
@@ -57,7 +57,14 @@ type roomKey struct {
 	holder string
 }
 
-// judged is a shape that found no room.
+// shape is what the lanes of gangs share that no placement can tell apart.
+type shape struct {
+	lanes int
+	// judged is set where such gangs found no room, until another try is worth it.
+	judged *judged
+}
+
+// judged is why gangs of a shape found no room.
 type judged struct {
 	verdict gang.Verdict
 	wake    Wake
@@ -72,7 +79,7 @@ type judged struct {
 }
 
 func newRoom() room {
-	return room{nodes: map[string]*node{}, capacity: resource.Amounts{}, judged: map[roomKey]*judged{}}
+	return room{nodes: map[string]*node{}, capacity: resource.Amounts{}, shapes: map[roomKey]*shape{}}
 }
 
 func (d *Dispatcher) roomKey(w *waiting) roomKey {
@@ -88,13 +95,12 @@ func (d *Dispatcher) roomKey(w *waiting) roomKey {
 
 // asleep reports whether another try of a gang would end as the last one of its shape did.
 func (d *Dispatcher) asleep(w *waiting, now time.Time) bool {
-	key := w.lane.key.room
-	j := d.room.judged[key]
+	j := w.lane.shape.judged
 	if j == nil {
 		return false
 	}
 	if !now.Before(j.until) {
-		delete(d.room.judged, key)
+		w.lane.shape.judged = nil
 		return false
 	}
 	return !d.mayHaveVacancy(w, j)
@@ -107,8 +113,36 @@ func (d *Dispatcher) mayHaveVacancy(w *waiting, j *judged) bool {
 		d.reservations() < d.options.Reservations
 }
 
-// judge remembers that a shape found no room.
-func (r *room) judge(key roomKey, g Gang, b Blocked, until time.Time, vacancies int) {
+// share finds what gangs of a shape share, for one more lane.
+func (r *room) share(key roomKey) *shape {
+	s := r.shapes[key]
+	if s == nil {
+		s = &shape{}
+		r.shapes[key] = s
+	}
+	s.lanes++
+	return s
+}
+
+// leave takes note that a lane is gone; what nobody shares any more is forgotten.
+func (r *room) leave(key roomKey) {
+	if s := r.shapes[key]; s.lanes > 1 {
+		s.lanes--
+	} else {
+		delete(r.shapes, key)
+	}
+}
+
+// judgedFor is why gangs like one that waits found no room; nil where that is not known.
+func (d *Dispatcher) judgedFor(w *waiting) *judged {
+	if s := d.room.shapes[d.roomKey(w)]; s != nil {
+		return s.judged
+	}
+	return nil
+}
+
+// judge remembers why a gang found no room.
+func (r *room) judge(g Gang, b Blocked, until time.Time, vacancies int) *judged {
 	j := &judged{
 		verdict: b.Verdict, wake: b.Wake, usable: b.Usable, members: g.Members, until: until, vacancies: vacancies,
 		slots: map[string][]int64{}, total: make([]int64, len(g.Members)),
@@ -118,7 +152,7 @@ func (r *room) judge(key roomKey, g Gang, b Blocked, until time.Time, vacancies 
 			j.count(name, n)
 		}
 	}
-	r.judged[key] = j
+	return j
 }
 
 // count brings the slots of a node up to date and reports whether there are more than before.
@@ -163,23 +197,25 @@ func (n *node) slots(members Members) int64 {
 
 // freed wakes the shapes that can use what came free on a node.
 func (r *room) freed(name string, n *node) {
-	for key, j := range r.judged {
-		switch {
+	for _, s := range r.shapes {
+		switch j := s.judged; {
+		case j == nil:
 		case j.usable != nil && !j.usable[name]:
 		case j.wake != WhenItFits, j.count(name, n) && j.enough():
-			delete(r.judged, key)
+			s.judged = nil
 		}
 	}
 }
 
 // taken takes note that a pod arrived on a node.
 func (r *room) taken(name string, n *node) {
-	for key, j := range r.judged {
-		switch j.wake {
-		case WhenItFits:
+	for _, s := range r.shapes {
+		switch j := s.judged; {
+		case j == nil:
+		case j.wake == WhenItFits:
 			j.count(name, n)
-		case WhenAnythingMoves:
-			delete(r.judged, key)
+		case j.wake == WhenAnythingMoves:
+			s.judged = nil
 		}
 	}
 }
@@ -220,7 +256,9 @@ func (d *Dispatcher) DeleteNode(name string) {
 // reopen drops all verdicts about room, after a change that may have made any of them wrong.
 func (d *Dispatcher) reopen() {
 	d.idle = false
-	clear(d.room.judged)
+	for _, s := range d.room.shapes {
+		s.judged = nil
+	}
 	d.Ledger.SetCapacity(d.room.capacity)
 }
 
@@ -245,9 +283,9 @@ func (d *Dispatcher) Capacity() resource.Amounts { return d.room.capacity.Clone(
 // a class of devices changed.
 func (d *Dispatcher) Reopen() {
 	d.idle = false
-	for key, j := range d.room.judged {
-		if j.wake != WhenItFits {
-			delete(d.room.judged, key)
+	for _, s := range d.room.shapes {
+		if s.judged != nil && s.judged.wake != WhenItFits {
+			s.judged = nil
 		}
 	}
 }

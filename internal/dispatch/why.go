@@ -38,7 +38,7 @@ func (d *Dispatcher) Why(id string, now time.Time) gang.Verdict {
 	}
 	gated := d.Gated(w.Queue)
 	refusal := d.Ledger.Check(w.Queue, w.Amount, w.Firm)
-	j := d.room.judged[d.roomKey(w)]
+	j := d.judgedFor(w)
 	switch {
 	case gated.Reason != gang.None && gated.Reason != gang.QueueStopped:
 		return gated
