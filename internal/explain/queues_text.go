@@ -140,7 +140,7 @@ func align(rows [][]string) []string {
 		}
 		for j, row := range rows {
 			if i == 0 {
-				lines[j] = pad(row[i], widest)
+				lines[j] = left(row[i], widest)
 			} else {
 				lines[j] += "  " + right(row[i], widest)
 			}
