@@ -111,6 +111,9 @@ func runScheduler(ctx context.Context, c schedulerConfig) error {
 		}()
 	case "muster":
 		plugins.TradeMemoryForCPU()
+		if err := serveMetrics(c.Dir); err != nil {
+			return err
+		}
 		command = plugins.Command()
 		command.SetArgs([]string{"--kubeconfig", c.Kubeconfig, "--secure-port", "0", "--leader-elect=false"})
 	default:

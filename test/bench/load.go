@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
@@ -126,13 +127,30 @@ func watchBindings(ctx context.Context, kube kubernetes.Interface, w workload) (
 	return b, nil
 }
 
-// follow watches until the context ends. The API server cuts off watchers that do not keep up, which on a busy machine is
-// normal; the watch then goes on at once from where it was. client-go's RetryWatcher would wait a second first, and that
-// second would be counted against who is measured.
+// follow watches until the context ends.
 func (b *bindingWatch) follow(ctx context.Context, pods corev1client.PodInterface, version string, w workload) error {
 	seen := make(map[string]bool, w.gangs*w.size)
 	held := make(map[string]int, w.gangs)
 	whole := 0
+	return followPods(ctx, pods, version, func(_ watch.EventType, p *corev1.Pod) {
+		if p.Spec.NodeName == "" || seen[p.Name] {
+			return
+		}
+		seen[p.Name] = true
+		gang := gangOf(p)
+		b.events = append(b.events, witness.Event{At: time.Now(), Gang: gang, Pod: p.Name, Kind: witness.Bound})
+		if held[gang]++; held[gang] == w.size {
+			if whole++; whole == w.fit {
+				close(b.whole)
+			}
+		}
+	})
+}
+
+// followPods hands out what happens to pods until the context ends. The API server cuts off watchers that do not keep up,
+// which on a busy machine is normal; the watch then goes on at once from where it was. client-go's RetryWatcher would wait
+// a second first, and that second would be counted against who is measured.
+func followPods(ctx context.Context, pods corev1client.PodInterface, version string, see func(watch.EventType, *corev1.Pod)) error {
 	for ctx.Err() == nil {
 		watcher, err := pods.Watch(ctx, metav1.ListOptions{ResourceVersion: version})
 		if err != nil {
@@ -144,17 +162,7 @@ func (b *bindingWatch) follow(ctx context.Context, pods corev1client.PodInterfac
 				return fmt.Errorf("watching the pods: %w", apierrors.FromObject(e.Object))
 			}
 			version = p.ResourceVersion
-			if p.Spec.NodeName == "" || seen[p.Name] {
-				continue
-			}
-			seen[p.Name] = true
-			gang := gangOf(p)
-			b.events = append(b.events, witness.Event{At: time.Now(), Gang: gang, Pod: p.Name, Kind: witness.Bound})
-			if held[gang]++; held[gang] == w.size {
-				if whole++; whole == w.fit {
-					close(b.whole)
-				}
-			}
+			see(e.Type, p)
 		}
 	}
 	return nil

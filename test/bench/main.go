@@ -58,7 +58,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(usage)
 	f.IntVar(&o.rounds, "rounds", 3, "how often each system is measured, in turn")
-	f.StringVar(&names, "workloads", "W1,W2,W3", "which workloads to run")
+	f.StringVar(&names, "workloads", strings.Join(workloadNames(), ","), "which workloads to run")
 	f.StringVar(&systemList, "systems", strings.Join(systems, ","), "which systems to measure")
 	f.StringVar(&o.csv, "csv", "bench.csv", "the file to write all measurements to")
 	f.StringVar(&o.read, "read", "", "measure nothing, but show the measurements of this CSV again")
@@ -77,7 +77,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
 		if i < 0 {
-			return o, fmt.Errorf("--workloads: there is no %q, only W1, W2 and W3", name)
+			return o, fmt.Errorf("--workloads: there is no %q, only %s", name, strings.Join(workloadNames(), ", "))
 		}
 		o.workloads = append(o.workloads, workloads[i])
 	}
@@ -122,13 +122,16 @@ func run(ctx context.Context, o options, out io.Writer) error {
 
 // measureAll goes through the rounds, and writes the CSV anew after each measurement.
 func measureAll(ctx context.Context, o options, m machine, out io.Writer) ([]result, error) {
-	all := o.rounds * len(o.workloads) * len(o.systems)
+	all := o.rounds * o.perRound()
 	fmt.Fprintf(out, "%s\n%d measurements, each on a fresh API server: count on half a minute for each\n", m, all)
 	var results []result
 	for round := 1; round <= o.rounds; round++ {
 		for _, w := range o.workloads {
 			for _, system := range o.systems {
-				fmt.Fprintf(out, "%3d/%d  round %d  %s  %-6s  ", len(results)+1, all, round, w.name, system)
+				if !w.measuredOn(system) {
+					continue
+				}
+				fmt.Fprintf(out, "%3d/%d  round %d  %-3s  %-6s  ", len(results)+1, all, round, w.name, system)
 				began := time.Now()
 				r := measure(ctx, w, system, round, o.seed+uint64(round), o.deadline)
 				if ctx.Err() != nil {
@@ -146,12 +149,35 @@ func measureAll(ctx context.Context, o options, m machine, out io.Writer) ([]res
 	return results, nil
 }
 
+// perRound is how many measurements a round has.
+func (o options) perRound() int {
+	count := 0
+	for _, w := range o.workloads {
+		for _, system := range o.systems {
+			if w.measuredOn(system) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // line is a result in a few words.
 func (r result) line() string {
 	if r.note != "" {
 		return r.note
 	}
-	s := fmt.Sprintf("%5.0f pods/s, last bind %5.2f s after the last create", r.values[rate], r.values["last_create_to_last_bind_s"])
+	perSecond, ok := r.values[rate]
+	if !ok {
+		var words []string
+		for _, m := range metrics {
+			if v, ok := r.values[m.name]; ok && m.short != "" {
+				words = append(words, fmt.Sprintf("%s %.*f", m.short, m.decimals, v))
+			}
+		}
+		return strings.Join(words, ", ")
+	}
+	s := fmt.Sprintf("%5.0f pods/s, last bind %5.2f s after the last create", perSecond, r.values["last_create_to_last_bind_s"])
 	if cpu, ok := r.values["scheduler_cpu_s"]; ok {
 		s += fmt.Sprintf(", scheduler %.1f CPU s", cpu)
 	}

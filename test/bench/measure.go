@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -67,7 +68,7 @@ func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time
 		defer func() { err = errors.Join(err, scheduler.stop()) }()
 		children = append(children, scheduler)
 	}
-	if err := r.load(ctx, c, w, seed, deadline, children); err != nil {
+	if err := r.load(ctx, c, w, seed, deadline, dir, children); err != nil {
 		last := children[len(children)-1]
 		return fmt.Errorf("%w; the log of the %s ends with:\n%s", err, last.role, tail(last.log, 12))
 	}
@@ -76,7 +77,7 @@ func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time
 
 // load warms up, submits the workload, and takes down its figures and what it cost each process.
 func (r *result) load(
-	ctx context.Context, c *clients, w workload, seed uint64, deadline time.Duration, children []*child,
+	ctx context.Context, c *clients, w workload, seed uint64, deadline time.Duration, dir string, children []*child,
 ) error {
 	ctx, stop := whileAlive(ctx, children)
 	defer stop()
@@ -86,6 +87,12 @@ func (r *result) load(
 	meter, err := startMeter(children)
 	if err != nil {
 		return err
+	}
+	if w.play != nil {
+		if err := r.play(ctx, w, site{clients: c, scheduler: children[len(children)-1], dir: dir}, deadline); err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+		return meter.read(r.values)
 	}
 	t, err := submit(ctx, c, w, r.system, seed, deadline)
 	if err != nil {
@@ -97,6 +104,20 @@ func (r *result) load(
 			r.values["whole_gangs"], w.fit, r.values["partial_gangs"], deadline)
 	}
 	return meter.read(r.values)
+}
+
+// play lets a workload go its own way until the deadline.
+func (r *result) play(ctx context.Context, w workload, s site, deadline time.Duration) error {
+	bounded, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	values, err := w.play(bounded, s, w)
+	maps.Copy(r.values, values)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		r.note = fmt.Sprintf("not done after %v: %v", deadline, err)
+		return nil
+	}
+	r.complete = err == nil
+	return err
 }
 
 // connect makes clients that put no limit on themselves.
@@ -126,8 +147,14 @@ func prepare(ctx context.Context, c *clients, w workload, system string) error {
 	if _, err := c.kube.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating the namespace %s: %w", loadNamespace, err)
 	}
+	if err := createQueues(ctx, c, queueTree(w.queues)); err != nil {
+		return err
+	}
+	if w.play != nil {
+		return nil
+	}
 	for i := range w.gangs {
-		if err := createGang(ctx, c, system, loadNamespace, gangName(i), w.size); err != nil {
+		if err := createGang(ctx, c, system, loadNamespace, gangName(i), w.size, w.queueOf(i)); err != nil {
 			return err
 		}
 	}

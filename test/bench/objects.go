@@ -69,8 +69,9 @@ func pod(system, namespace, gang string, index int, gpus bool) *corev1.Pod {
 // gangOf is the gang that a pod made by pod belongs to.
 func gangOf(p *corev1.Pod) string { return p.Name[:strings.LastIndexByte(p.Name, '-')] }
 
-// createGang creates the object that makes a gang of the pods that will name it; raw knows none.
-func createGang(ctx context.Context, c *clients, system, namespace, gang string, size int) error {
+// createGang creates the object that makes a gang of the pods that will name it; raw knows none. queue names its queue;
+// empty for none.
+func createGang(ctx context.Context, c *clients, system, namespace, gang string, size int, queue string) error {
 	var err error
 	switch system {
 	case "native":
@@ -81,25 +82,34 @@ func createGang(ctx context.Context, c *clients, system, namespace, gang string,
 			}},
 		}, metav1.CreateOptions{})
 	case "muster":
-		var content map[string]any
-		content, err = runtime.DefaultUnstructuredConverter.ToUnstructured(&podgroupv1alpha1.PodGroup{
+		group := &podgroupv1alpha1.PodGroup{
 			TypeMeta: metav1.TypeMeta{
 				APIVersion: podgroupv1alpha1.SchemeGroupVersion.String(), Kind: "PodGroup",
 			},
 			ObjectMeta: metav1.ObjectMeta{Name: gang},
 			Spec:       podgroupv1alpha1.PodGroupSpec{MinMember: int32(size)},
-		})
-		if err != nil {
-			break
 		}
-		groups := podgroupv1alpha1.SchemeGroupVersion.WithResource("podgroups")
-		_, err = c.dynamic.Resource(groups).Namespace(namespace).
-			Create(ctx, &unstructured.Unstructured{Object: content}, metav1.CreateOptions{})
+		if queue != "" {
+			group.Labels = map[string]string{schedulingv1alpha1.QueueLabel: queue}
+		}
+		err = createObject(ctx, c.dynamic.Resource(podGroups).Namespace(namespace), group)
 	}
 	if err != nil {
 		return fmt.Errorf("creating the PodGroup %s/%s: %w", namespace, gang, err)
 	}
 	return nil
+}
+
+var podGroups = podgroupv1alpha1.SchemeGroupVersion.WithResource("podgroups")
+
+// createObject creates an object for which there is no typed client.
+func createObject(ctx context.Context, client dynamic.ResourceInterface, object any) error {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return err
+	}
+	_, err = client.Create(ctx, &unstructured.Unstructured{Object: content}, metav1.CreateOptions{})
+	return err
 }
 
 // bind does what a scheduler's last step is: it POSTs the binding of a pod to a node.

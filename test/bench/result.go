@@ -35,6 +35,8 @@ type result struct {
 type metric struct {
 	name, title string
 	decimals    int
+	// short is what it is called in the line that a play is shown in while it is measured; empty where it is left out.
+	short string
 }
 
 // rate is the metric by which systems are compared: each is also shown as a share of the others.
@@ -42,21 +44,36 @@ const rate = "pods_per_s"
 
 // metrics are all figures of a measurement, in the order of the CSV's columns. Times are in seconds.
 var metrics = []metric{
-	{rate, "pods bound per second", 0},
-	{"submit_s", "first create → last create, s", 1},
-	{"first_create_to_last_bind_s", "first create → last bind, s", 2},
-	{"last_create_to_last_bind_s", "last create → last bind, s", 2},
-	{"gang_s", "a gang's last create → all bound, s", 2},
-	{"whole_gangs", "gangs whole", 0},
-	{"partial_gangs", "gangs partly bound", 0},
-	{"bound_pods", "pods bound", 0},
-	{"longest_burst_s", "longest time a gang took to bind, s", 2},
-	{"longest_pause_s", "longest pause in that, s", 2},
-	{"scheduler_cpu_s", "scheduler CPU, s", 1},
-	{"scheduler_peak_mib", "scheduler peak memory, MiB", 0},
-	{"apiserver_cpu_s", "etcd and API server CPU, s", 1},
-	{"apiserver_peak_mib", "etcd and API server peak memory, MiB", 0},
-	{"load_cpu_s", "load generator CPU, s", 1},
+	{rate, "pods bound per second", 0, ""},
+	{"submit_s", "first create → last create, s", 1, ""},
+	{"first_create_to_last_bind_s", "first create → last bind, s", 2, ""},
+	{"last_create_to_last_bind_s", "last create → last bind, s", 2, ""},
+	{"gang_s", "a gang's last create → all bound, s", 2, ""},
+	{"whole_gangs", "gangs whole", 0, ""},
+	{"partial_gangs", "gangs partly bound", 0, ""},
+	{"bound_pods", "pods bound", 0, ""},
+	{"longest_burst_s", "longest time a gang took to bind, s", 2, ""},
+	{"longest_pause_s", "longest pause in that, s", 2, ""},
+	{"waiting_gangs", "gangs that wait", 0, ""},
+	{"start_s", "create → bound of a job that comes alone, s", 3, ""},
+	{"start_worst_s", "… of the slowest", 3, "slowest start s"},
+	{"job_cpu_ms", "scheduler CPU for each job of many, ms", 2, "CPU ms per job"},
+	{"job_cpu_alone_ms", "… while nothing waits", 2, "while nothing waits"},
+	{"job_cpu_added_ms", "… what those that wait add", 2, ""},
+	{"idle_cpu_ms", "scheduler CPU for each second in which nothing comes, ms", 0, "idle ms per s"},
+	{"running_jobs", "jobs that run", 0, ""},
+	{"proof_cluster_s", "decision: more than the cluster has, s", 3, "too large s"},
+	{"proof_guarantee_s", "decision: one job too few may be taken by the guarantees, s", 3, "guaranteed s"},
+	{"proof_budget_s", "decision: one node too few can be emptied, s", 3, "protected s"},
+	{"reclaim_s", "decision: whom to evict, s", 3, "evict s"},
+	{"evicted_pods", "jobs evicted", 0, "evicted"},
+	{"first_evicted_s", "the gang's last create → first eviction, s", 2, ""},
+	{"claim_s", "the gang's last create → all bound, s", 2, ""},
+	{"scheduler_cpu_s", "scheduler CPU, s", 1, ""},
+	{"scheduler_peak_mib", "scheduler peak memory, MiB", 0, ""},
+	{"apiserver_cpu_s", "etcd and API server CPU, s", 1, ""},
+	{"apiserver_peak_mib", "etcd and API server peak memory, MiB", 0, ""},
+	{"load_cpu_s", "load generator CPU, s", 1, ""},
 }
 
 // figures computes what a trace says of a workload. The rate and the times to the last bind exist only if every gang

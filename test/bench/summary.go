@@ -40,11 +40,14 @@ func ratios(results []result, workload, metric, system, base string) []float64 {
 	return out
 }
 
+// nothing is the cell of a metric that was not measured.
+const nothing = "–"
+
 // cell writes numbers as their median and, if they differ, between what they lie.
 func cell(numbers []float64, decimals int) string {
 	s, ok := spreadOf(numbers)
 	if !ok {
-		return "–"
+		return nothing
 	}
 	f := func(x float64) string { return strconv.FormatFloat(x, 'f', decimals, 64) }
 	if f(s.low) == f(s.high) {
@@ -81,18 +84,21 @@ func table(w workload, results []result) string {
 	}
 	var rows [][]string
 	add := func(title string, cellOf func(system string) string) {
-		row := []string{title}
+		row, measuredAny := []string{title}, false
 		for _, system := range measured {
-			row = append(row, cellOf(system))
+			c := cellOf(system)
+			row, measuredAny = append(row, c), measuredAny || c != nothing
 		}
-		rows = append(rows, row)
+		if measuredAny {
+			rows = append(rows, row)
+		}
 	}
 	add("rounds complete", func(system string) string {
 		complete, all := rounds(results, w.name, system)
 		return fmt.Sprintf("%d of %d", complete, all)
 	})
 	for _, m := range metrics {
-		if m.name == rate && w.fit < w.gangs {
+		if m.name == rate && w.play == nil && w.fit < w.gangs {
 			continue // most of the time goes into creating pods that are not bound
 		}
 		add(m.title, func(system string) string {

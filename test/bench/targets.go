@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,44 @@ var targets = []target{
 	{"W2: gangs partly bound", "W2", worst("W2", "partial_gangs"), 0, false},
 	{"W3: gangs partly bound", "W3", worst("W3", "partial_gangs"), 0, false},
 	{"W3: whole gangs", "W3", fewest("W3", "whole_gangs"), 12, true},
+	{"W1Q: share of W1, which has no queues", "W1Q", shareOfW1, 0.9, true},
+	{"W1Q: gangs partly bound", "W1Q", worst("W1Q", "partial_gangs"), 0, false},
+	{"W4: scheduler CPU that 10,000 waiting gangs add to each further job, ms", "W4", typical("W4", "job_cpu_added_ms"), 1, false},
+	{"W4: create → bound of the slowest job, seconds", "W4", worst("W4", "start_worst_s"), 1, false},
+	{"W5: decision whom to evict, seconds (KAI 0.17: 102)", "W5", worst("W5", "reclaim_s"), 2, false},
+	{"W5: proof that none can be evicted, seconds (KAI 0.17: 249)", "W5", slowestProof, 1, false},
+	{"W5: jobs evicted", "W5", worst("W5", "evicted_pods"), 2000, false},
+}
+
+// shareOfW1 compares throughput with queues and without, round by round.
+func shareOfW1(results []result) (float64, bool) {
+	without := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.workload != "W1" || r.system != "muster" })
+	var shares []float64
+	for _, r := range results {
+		at := slices.IndexFunc(without, func(base result) bool { return base.round == r.round && base.values[rate] > 0 })
+		if v, ok := r.values[rate]; ok && r.workload == "W1Q" && at >= 0 {
+			shares = append(shares, v/without[at].values[rate])
+		}
+	}
+	s, ok := spreadOf(shares)
+	return s.median, ok
+}
+
+// slowestProof is the longest that any of the proofs took in any round.
+func slowestProof(results []result) (float64, bool) {
+	var all []float64
+	for _, metric := range []string{"proof_cluster_s", "proof_guarantee_s", "proof_budget_s"} {
+		all = append(all, numbers(results, "W5", "muster", metric)...)
+	}
+	s, ok := spreadOf(all)
+	return s.high, ok
+}
+
+func typical(workload, metric string) func([]result) (float64, bool) {
+	return func(results []result) (float64, bool) {
+		s, ok := spreadOf(numbers(results, workload, "muster", metric))
+		return s.median, ok
+	}
 }
 
 func rateOf(workload, base string) func([]result) (float64, bool) {

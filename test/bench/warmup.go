@@ -15,7 +15,7 @@ func warmUp(ctx context.Context, c *clients, system string) error {
 	const namespace, gang, size = metav1.NamespaceDefault, "warm-up", 2
 	ctx, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
-	if err := createGang(ctx, c, system, namespace, gang, size); err != nil {
+	if err := createGang(ctx, c, system, namespace, gang, size, ""); err != nil {
 		return err
 	}
 	pods := c.kube.CoreV1().Pods(namespace)

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
-// workload is what one measurement asks of a scheduler: gangs of equal pods on equal nodes, all submitted at once.
+// workload is what one measurement asks of a scheduler: gangs of equal pods on equal nodes, all submitted at once, or
+// what its play says.
 type workload struct {
 	name string
 	// nodes is how many nodes there are, gpusPerNode how many GPUs each has (0: none, and pods ask for none).
@@ -14,6 +17,13 @@ type workload struct {
 	gangs, size, fit int
 	// shuffled submits the pods of all gangs in random order rather than gang after gang.
 	shuffled bool
+	// queues is over how many leaf queues the gangs are spread; 0 for none.
+	queues int
+	// only names the systems that it is for; nil for all.
+	only []string
+	// play takes the place of submitting all gangs at once, and returns its figures; title says then what it is about.
+	play  func(context.Context, site, workload) (map[string]float64, error)
+	title string
 }
 
 // workloads are all that can be measured, by the names of docs/benchmarks.md.
@@ -21,6 +31,20 @@ var workloads = []workload{
 	{name: "W1", nodes: 500, gangs: 300, size: 10, fit: 300},
 	{name: "W2", nodes: 1000, gangs: 4, size: 1000, fit: 4},
 	{name: "W3", nodes: 100, gpusPerNode: 8, gangs: 60, size: 64, fit: 12, shuffled: true},
+	{name: "W1Q", nodes: 500, gangs: 300, size: 10, fit: 300, queues: 100, only: []string{"muster"}},
+	{
+		name: "W4", nodes: 500, gpusPerNode: 8, gangs: 10000, size: 1, only: []string{"muster"}, play: joinCrowd,
+		title: "500 nodes of 8 GPUs, 10,000 gangs of 20 shapes that find no room, and jobs that do",
+	},
+	{
+		name: "W5", nodes: 500, gpusPerNode: 8, gangs: 4000, size: 250, only: []string{"muster"}, play: takeBack,
+		title: "500 nodes full of 4,000 one-GPU jobs, and a gang of 250 eight-GPU pods of another queue",
+	},
+}
+
+// measuredOn reports whether a workload is for a system.
+func (w workload) measuredOn(system string) bool {
+	return w.only == nil || slices.Contains(w.only, system)
 }
 
 // member is one pod of a workload: the index-th of a gang.
@@ -28,6 +52,9 @@ type member struct{ gang, index int }
 
 // String says the workload in words, as a heading.
 func (w workload) String() string {
+	if w.play != nil {
+		return w.name + ": " + w.title
+	}
 	pods := "pods"
 	if w.gpusPerNode > 0 {
 		pods = "one-GPU pods"
@@ -38,6 +65,9 @@ func (w workload) String() string {
 	}
 	if w.shuffled {
 		s += " in random order"
+	}
+	if w.queues > 0 {
+		s += fmt.Sprintf(" in %d queues three levels deep", w.queues)
 	}
 	if w.fit < w.gangs {
 		s += fmt.Sprintf(", %d fit", w.fit)
@@ -62,4 +92,13 @@ func (w workload) order(seed uint64) []member {
 		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	}
 	return members
+}
+
+// workloadNames names all workloads.
+func workloadNames() []string {
+	names := make([]string, len(workloads))
+	for i, w := range workloads {
+		names[i] = w.name
+	}
+	return names
 }
