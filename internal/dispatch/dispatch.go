@@ -360,6 +360,7 @@ func (d *Dispatcher) MakeRoom(id string, hold reservation.Hold, verdict gang.Ver
 	w.verdict = verdict
 	d.making[id] = w
 	d.idle = false
+	hold.Gang = id
 	d.setHold(hold)
 }
 
