@@ -13,7 +13,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
@@ -75,7 +74,6 @@ func TestLeaderElection(t *testing.T) {
 			e.do(shared.cluster.StartScheduler(context.Background()))
 		}
 	})
-	e.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "muster-system"}})
 	start := func() (*child, string) {
 		port := e.freePort()
 		return e.startChild("--kubeconfig="+shared.cluster.Kubeconfig(), "--bind-address=127.0.0.1", "--secure-port="+port,
