@@ -35,6 +35,7 @@ func rootCommand() *cobra.Command {
 		explainCommand(),
 		queuesCommand(),
 		whatIfCommand(),
+		simulateCommand(),
 	)
 	return root
 }
