@@ -32,8 +32,8 @@ var targets = []target{
 	{"W1Q: gangs partly bound", "W1Q", worst("W1Q", "partial_gangs"), 0, false},
 	{"W4: scheduler CPU that 10,000 waiting gangs add to each further job, ms", "W4", typical("W4", "job_cpu_added_ms"), 1, false},
 	{"W4: create → bound of the slowest job, seconds", "W4", worst("W4", "start_worst_s"), 1, false},
-	{"W5: decision whom to evict, seconds (KAI 0.17: 102)", "W5", worst("W5", "reclaim_s"), 2, false},
-	{"W5: proof that none can be evicted, seconds (KAI 0.17: 249)", "W5", slowestProof, 1, false},
+	{"W5: decision whom to evict, seconds (KAI, July 2026: 102)", "W5", worst("W5", "reclaim_s"), 2, false},
+	{"W5: proof that none can be evicted, seconds (KAI, July 2026: 249)", "W5", slowestProof, 1, false},
 	{"W5: jobs evicted", "W5", worst("W5", "evicted_pods"), 2000, false},
 }
 
