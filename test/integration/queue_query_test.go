@@ -64,7 +64,7 @@ func TestWhatIfSaysWhatThenHappens(t *testing.T) {
 	e := setUp(t, nodes(4, gpu(8))...)
 	e.queue("team", guarantee(gpu(16)), limit(gpu(24)))
 	e.queue("other")
-	e.gangIn("other", "fixed", 2, 2, gpu(8), firmOnly)
+	e.gangIn("other", "fixed", 2, 2, gpu(8))
 	e.expectBound("fixed", 2)
 
 	now := e.whatIf("team", "small", 2, gpu(4))
@@ -99,9 +99,6 @@ func TestWhatIfSaysWhatThenHappens(t *testing.T) {
 	}
 }
 
-// firmOnly has the pods counted as firm in a queue without a guarantee only where that is asked for: here it is not.
-func firmOnly(*corev1.Pod) {}
-
 func TestWhatIfNamesTheVictims(t *testing.T) {
 	e := setUp(t, nodes(2, gpu(8))...)
 	e.queue("owner", guarantee(gpu(8)))
@@ -109,7 +106,7 @@ func TestWhatIfNamesTheVictims(t *testing.T) {
 	e.gangIn("guest", "old", 1, 1, gpu(8))
 	e.expectBound("old", 1)
 	e.nextSecond()
-	e.gangIn("guest", "young", 1, 1, gpu(8), lingers)
+	young := e.gangIn("guest", "young", 1, 1, gpu(8), lingers)
 	e.expectBound("young", 1)
 	e.eventually("both have run for a while", func(ctx context.Context) (bool, string) {
 		answer := e.whatIf("owner", "claims", 1, gpu(8))
@@ -132,8 +129,11 @@ func TestWhatIfNamesTheVictims(t *testing.T) {
 		return gang.Reason == gangs.MakingRoom && room != nil && len(room.Victims) == 1 && room.Victims[0].Name == "young" &&
 			slices.Equal(room.Nodes, slices.Sorted(maps.Keys(placesOf(answer)))), fmt.Sprintf("%+v", gang)
 	})
-	e.expectEvicted("young-0")
-	e.force(e.boundPods("young")...)
+	e.eventually("who was named is evicted, and nobody else", func(context.Context) (bool, string) {
+		evicted := e.evicted()
+		return slices.Equal(evicted, []string{"young-0"}), fmt.Sprint(evicted)
+	})
+	e.force(young...)
 	e.expectPodBound(claimants[0].Name)
 	gang, err := e.scheduler().Gang(t.Context(), explain.KindPodGroup, e.namespace, "claims")
 	e.do(err)
