@@ -59,7 +59,7 @@ func New(ctx context.Context, args *configv1alpha1.CoschedulingArgs, handle fwk.
 	}
 	registerMetrics()
 	reporter := newReporter(handle, gangs, args.BrokenGangGracePeriod.Duration)
-	go reporter.run(ctx, leading)
+	go state.WhileLeading(ctx, leading, reportPeriod, func(now time.Time) { reporter.look(ctx, now) })
 	return &Coscheduling{handle: handle, planner: planner, gangs: gangs, bindSlots: make(chan struct{}, maxBinds)}, nil
 }
 

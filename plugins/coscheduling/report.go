@@ -63,24 +63,6 @@ func newReporter(handle fwk.Handle, gangs *state.Store, grace time.Duration) *re
 	}
 }
 
-func (r *reporter) run(ctx context.Context, leading <-chan struct{}) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-leading:
-	}
-	ticker := time.NewTicker(reportPeriod)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			r.look(ctx, time.Now())
-		}
-	}
-}
-
 // look reports what changed since the last look.
 func (r *reporter) look(ctx context.Context, now time.Time) {
 	r.writes = 0

@@ -108,29 +108,15 @@ func (e *evictor) send(pod *corev1.Pod) {
 }
 
 // enforce evicts what runs in queues that are to be emptied, and what queues have used beyond their limit for as long as
-// overLimit, nil for never. It runs from when leading is closed until the context ends.
-func (e *evictor) enforce(ctx context.Context, leading <-chan struct{}, overLimit *metav1.Duration) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-leading:
+// overLimit, nil for never.
+func (e *evictor) enforce(overLimit *metav1.Duration) {
+	pods := e.gangs.Drained()
+	if overLimit != nil {
+		pods = append(pods, podsOf(e.gangs.Excess(overLimit.Duration))...)
 	}
-	ticker := time.NewTicker(enforcePeriod)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		pods := e.gangs.Drained()
-		if overLimit != nil {
-			pods = append(pods, podsOf(e.gangs.Excess(overLimit.Duration))...)
-		}
-		for _, pod := range pods {
-			if err := e.gangs.Evict(ctx, pod); err != nil && ctx.Err() == nil && !apierrors.IsTooManyRequests(err) {
-				klog.FromContext(ctx).Error(err, "Evicting what a queue may not use", "pod", klog.KObj(pod))
-			}
+	for _, pod := range pods {
+		if err := e.gangs.Evict(e.ctx, pod); err != nil && e.ctx.Err() == nil && !apierrors.IsTooManyRequests(err) {
+			klog.FromContext(e.ctx).Error(err, "Evicting what a queue may not use", "pod", klog.KObj(pod))
 		}
 	}
 }

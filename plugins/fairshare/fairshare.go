@@ -47,7 +47,7 @@ func New(ctx context.Context, args *configv1alpha1.FairShareArgs, handle fwk.Han
 		budgets: handle.SharedInformerFactory().Policy().V1().PodDisruptionBudgets().Lister(),
 		evictor: newEvictor(ctx, handle, gangs),
 	}
-	go pl.evictor.enforce(ctx, leading, args.EvictOverLimitAfter)
+	go state.WhileLeading(ctx, leading, enforcePeriod, func(time.Time) { pl.evictor.enforce(args.EvictOverLimitAfter) })
 	return pl, nil
 }
 

@@ -35,25 +35,9 @@ func newWriter(gangs *state.Store, halfLife time.Duration) *writer {
 	}
 }
 
-// run writes from when leading is closed until the context ends. Until then another replica does, and it knows better what
-// was used in the past.
+// run writes from when leading is closed until the context ends. Until then another replica does.
 func (w *writer) run(ctx context.Context, leading <-chan struct{}) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-leading:
-	}
-	w.gangs.RestoreUsage()
-	ticker := time.NewTicker(statusPeriod)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			w.write(ctx, time.Now())
-		}
-	}
+	state.WhileLeading(ctx, leading, statusPeriod, func(now time.Time) { w.write(ctx, now) })
 }
 
 func (w *writer) write(ctx context.Context, now time.Time) {

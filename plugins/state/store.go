@@ -66,6 +66,7 @@ func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry, leadin
 		}
 		select {
 		case <-leading:
+			s.RestoreUsage()
 			s.Apply(ctx, s.Open())
 		case <-ctx.Done():
 		}
