@@ -326,7 +326,9 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 		if !b.Again.IsZero() && b.Again.Before(until) {
 			until = b.Again
 		}
-		w.lane.shape.judged = d.room.judge(w.Gang, b, until, d.vacancies)
+		j := d.room.judge(w.Gang, b, until, d.vacancies)
+		j.closedBy = d.HoldsAgainst(id)
+		w.lane.shape.judged = j
 	}
 }
 

@@ -91,6 +91,41 @@ func TestWhoIsWoken(t *testing.T) {
 	}
 }
 
+// Where members ask for different things, or part of a node is kept for others, what comes free may let them in although
+// no group of members finds a node more than before.
+func TestWhoIsWokenByLittle(t *testing.T) {
+	mixed := asking("g", 1, 4)
+	mixed.Members = append(mixed.Members, Members{Count: 1, Amount: resource.Amounts{gpu: 2}})
+	for _, tc := range []struct {
+		name   string
+		g      Gang
+		reason gang.Reason
+		freed  string
+		want   bool
+	}{
+		{"room that suffices already", asking("g", 1, 4), gang.Unschedulable, "gpu", false},
+		{"a part is kept for others", asking("g", 1, 4), gang.Reserved, "gpu", true},
+		{"members share a node", mixed, gang.Unschedulable, "gpu", true},
+		{"something else comes free", mixed, gang.Unschedulable, "cpu", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := New(Options{})
+			d.SetNode("a", resource.Amounts{gpu: 8, "cpu": 8}, "")
+			d.Occupy("a", "most", Use{Amount: resource.Amounts{gpu: 3}})
+			d.Occupy("a", "gpu", Use{Amount: resource.Amounts{gpu: 1}})
+			d.Occupy("a", "cpu", Use{Amount: resource.Amounts{"cpu": 1}})
+			d.Add(tc.g, epoch)
+			b := noRoom()
+			b.Verdict.Reason = tc.reason
+			tried(t, d, epoch, b)
+			d.Vacate("a", tc.freed)
+			if got := len(tried(t, d, epoch, b)) > 0; got != tc.want {
+				t.Errorf("tried again: %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestOneTurnAtATime(t *testing.T) {
 	d := cluster(map[string][2]int64{"a": {8, 0}})
 	d.Add(asking("g1", 1, 1), epoch)

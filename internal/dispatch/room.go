@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/reservation"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
@@ -74,8 +75,9 @@ type judged struct {
 	slots map[string][]int64
 	total []int64
 	until time.Time
-	// vacancies is how many reservations had come free by then.
+	// vacancies is how many reservations had come free by then, closedBy the room that was kept for others.
 	vacancies int
+	closedBy  []reservation.Hold
 }
 
 func newRoom() room {
@@ -103,7 +105,13 @@ func (d *Dispatcher) asleep(w *waiting, now time.Time) bool {
 		w.lane.shape.judged = nil
 		return false
 	}
-	return !d.mayHaveVacancy(w, j)
+	return !d.mayHaveVacancy(w, j) && !d.goesBeforeAny(w, j)
+}
+
+// goesBeforeAny reports whether a gang need not respect all that one of its shape had to: shares have changed since, or it
+// is of another queue.
+func (d *Dispatcher) goesBeforeAny(w *waiting, j *judged) bool {
+	return j.verdict.Reason == gang.Reserved && slices.ContainsFunc(j.closedBy, func(hold reservation.Hold) bool { return !d.binds(hold, w.ID) })
 }
 
 // mayHaveVacancy reports whether a gang that found no room, and whose turn came while others had all reservations, may have
@@ -166,12 +174,28 @@ func (j *judged) count(name string, n *node) (more bool) {
 		j.slots[name] = slots
 	}
 	for m, members := range j.members {
-		now := n.slots(members)
+		most, now := int64(members.Count), n.slots(members)
 		more = more || now > slots[m]
-		j.total[m] += now - slots[m]
+		j.total[m] += min(now, most) - min(slots[m], most)
 		slots[m] = now
 	}
 	return more
+}
+
+// anyMayDo reports whether anything that comes free of what members ask for may let them in, however little: they have to
+// share a node with what is kept for others, or with members that ask for something else.
+func (j *judged) anyMayDo(freed resource.Amounts) bool {
+	if j.verdict.Reason != gang.Reserved && len(j.members) == 1 {
+		return false
+	}
+	return slices.ContainsFunc(j.members, func(members Members) bool {
+		for name, amount := range freed {
+			if amount > 0 && members.Amount[name] > 0 {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // enough reports whether every group of members fits by itself.
@@ -184,9 +208,9 @@ func (j *judged) enough() bool {
 	return true
 }
 
-// slots is how many members fit on the node, at most as many as there are.
+// slots is how many members of a group fit on the node, however many there are.
 func (n *node) slots(members Members) int64 {
-	slots := int64(members.Count)
+	slots := int64(resource.Unlimited)
 	for name, amount := range members.Amount {
 		if amount > 0 {
 			slots = min(slots, max(resource.Difference(n.allocatable[name], n.used[name]), 0)/amount)
@@ -195,13 +219,13 @@ func (n *node) slots(members Members) int64 {
 	return slots
 }
 
-// freed wakes the shapes that can use what came free on a node.
-func (r *room) freed(name string, n *node) {
+// freed wakes the shapes that can use what came free on a node, amount at most.
+func (r *room) freed(name string, n *node, amount resource.Amounts) {
 	for _, s := range r.shapes {
 		switch j := s.judged; {
 		case j == nil:
 		case j.usable != nil && !j.usable[name]:
-		case j.wake != WhenItFits, j.count(name, n) && j.enough():
+		case j.wake != WhenItFits, (j.count(name, n) || j.anyMayDo(amount)) && j.enough():
 			s.judged = nil
 		}
 	}
@@ -306,7 +330,7 @@ func (d *Dispatcher) Occupy(name, pod string, use Use) {
 	n.used.Add(use.Amount)
 	d.idle = false
 	if known {
-		d.room.freed(name, n) // It may ask for less now.
+		d.room.freed(name, n, old.Amount) // It may ask for less now.
 	} else {
 		d.room.taken(name, n)
 	}
@@ -329,7 +353,7 @@ func (d *Dispatcher) Vacate(name, pod string) {
 		return
 	}
 	d.idle = false
-	d.room.freed(name, n)
+	d.room.freed(name, n, old.Amount)
 }
 
 // Empty reports whether the members of a gang would fit, each group by itself, if nothing ran on any node: the cheap
