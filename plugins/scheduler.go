@@ -182,6 +182,9 @@ func setUp(ctx context.Context, opts *options.Options) (*schedulerserverconfig.C
 	}
 	if gangs.store != nil { // A configuration may do without our plugins.
 		sched.Cache = observedCache{Cache: sched.Cache, ctx: ctx, gangs: gangs.store}
+		if allOurs(cc.ComponentConfig.Profiles) {
+			sched.SchedulingQueue = calmQueue{sched.SchedulingQueue}
+		}
 	}
 	sched.FailureHandler = (&requeue{sched: sched, gangs: gangs}).handle
 	if err := options.LogOrWriteConfig(klog.FromContext(ctx), opts.WriteConfigTo, &cc.ComponentConfig, profiles); err != nil {
