@@ -55,11 +55,11 @@ func (d *Dispatcher) Why(id string, now time.Time) gang.Verdict {
 	case now.Before(w.notBefore):
 		return w.verdict
 	}
-	message := "the gang's turn has not come yet"
 	if behind := d.behind(w, now); behind != "" {
-		message = fmt.Sprintf("%s goes first: it has waited for long until queue %s has quota for it", behind, w.Queue)
+		return gang.Verdict{Reason: gang.QuotaExceeded, Message: fmt.Sprintf(
+			"%s goes first: it has waited for long until queue %s has quota for it", behind, w.Queue)}
 	}
-	return gang.Verdict{Reason: gang.NotYetPlanned, Message: message}
+	return gang.Verdict{Reason: gang.NotYetPlanned, Message: "the gang's turn has not come yet"}
 }
 
 // Since is when a gang came into the line.

@@ -95,7 +95,7 @@ func (r *Registry) passed(s dispatch.Supposed, g dispatch.Gang) (gang.Verdict, b
 	case s.Over != nil && s.Over.Never():
 		return gang.Verdict{Reason: gang.ExceedsLimit, Message: s.Over.String()}, false
 	case s.Over == nil && s.Behind != "" && r.claims[s.Behind] != nil:
-		return gang.Verdict{Reason: gang.NotYetPlanned, Message: fmt.Sprintf(
+		return gang.Verdict{Reason: gang.QuotaExceeded, Message: fmt.Sprintf(
 			"%s goes first: it has waited for long until queue %s has quota for it", r.claims[s.Behind].e.key, g.Queue)}, false
 	}
 	return gang.Verdict{}, false

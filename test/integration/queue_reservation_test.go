@@ -146,6 +146,7 @@ func TestPatienceWithQuota(t *testing.T) {
 	e.gangIn("q", "high", 3, 3, cpu(1), e.withPriority(100))
 	e.expectEvent("PodGroup", "high", string(gangs.QuotaExceeded), "2 of 3 cpu in use, 3 more asked") // told after two seconds
 	e.gangIn("q", "low", 1, 1, cpu(1))
+	e.expectEvent("PodGroup", "low", string(gangs.QuotaExceeded), e.namespace+"/high goes first")
 	e.expectAtRest(map[string]int{"first": 2, "high": 0, "low": 0})
 	e.mayBreak("first")
 	e.force(first...)
@@ -156,7 +157,7 @@ func TestPatienceWithQuota(t *testing.T) {
 
 // E3: hundreds of gangs that find no room stand ahead of a pod that fits. They are judged as one, and the pod starts.
 func TestManyWaitAheadOfOneThatFits(t *testing.T) {
-	const many = 300
+	const many = 200
 	e := setUp(t, node("node", corev1.ResourceList{corev1.ResourceCPU: quantity("4"), gpuResource: quantity("1")}))
 	e.queue("q")
 	e.gangIn("q", "holder", 1, 1, gpu(1))
