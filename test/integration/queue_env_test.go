@@ -181,7 +181,7 @@ func (e *env) expectJobs(stem string, n, want int) {
 	})
 }
 
-// expects says how long the pods say that they run, and runs how long they do.
+// expects makes pods say how long they run, and runs how long they do.
 func expects(d time.Duration) func(*corev1.Pod) {
 	return annotation(schedulingv1alpha1.ExpectedRuntimeAnnotation, d.String())
 }
@@ -218,7 +218,7 @@ func (e *env) expectEvicted(names ...string) {
 	}
 }
 
-// standing is what a pod must keep while nothing changes.
+// podStanding is what a pod must keep while nothing changes.
 type podStanding struct {
 	name, node string
 	leaving    bool
@@ -301,7 +301,7 @@ type queueCase struct {
 	nodes []*corev1.Node
 	// given creates queues and what runs before, then creates who comes then.
 	given, then func(*env)
-	// want is how many pods of each gang run in the end; none, if nobody must have been evicted.
+	// want is how many pods of each gang run in the end; evicted names who has been evicted by then.
 	want    map[string]int
 	evicted []string
 }
@@ -309,7 +309,6 @@ type queueCase struct {
 func (c queueCase) run(t *testing.T) {
 	e := setUp(t, c.nodes...)
 	c.given(e)
-	e.nextSecond() // whoever comes later is younger
 	c.then(e)
 	e.expectAtRest(c.want)
 	e.expectEvicted(c.evicted...)
