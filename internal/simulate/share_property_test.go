@@ -3,11 +3,13 @@ package simulate_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/simulate"
@@ -103,44 +105,51 @@ func (b books) couldHave(queue string) bool {
 	return false
 }
 
-// Queues that always want more share what there is by their weights.
+// Queues that always want more share what there is by their weights, whatever the weights and however long their jobs last.
 func TestEndlessLoadIsSplitByWeight(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		const nodes, gpus, hours = 25, 200, 4
-		w := simulate.Workload{Start: begin}
-		for i := range nodes {
-			w.Nodes = append(w.Nodes, drawnNode(i, gpus/nodes))
-		}
-		var total int64
-		queues := rapid.IntRange(2, 4).Draw(t, "queues")
-		for i := range queues {
-			q := ledger.Queue{Name: fmt.Sprint("queue-", i), Weight: rapid.Int64Range(1, 5).Draw(t, "weight"), Reclaimable: true}
-			total += q.Weight
-			w.Queues = append(w.Queues, q)
-			lasts := time.Duration(rapid.IntRange(5, 20).Draw(t, "minutes")) * time.Minute
-			// More than the queue could run if it had everything.
-			for k := range int(gpus * hours * time.Hour / lasts) {
-				w.Gangs = append(w.Gangs, simulate.Gang{
-					Name: fmt.Sprintf("job-%d-%d", i, k), Queue: q.Name, Arrival: begin, Pods: 1, Min: 1,
-					Request: resource.Amounts{simulate.GPU: 1, simulate.Pods: 1}, Duration: lasts, Expected: lasts,
-				})
+	const nodes, gpus, hours = 25, 200, 4
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			w := simulate.Workload{Start: begin}
+			for i := range nodes {
+				w.Nodes = append(w.Nodes, drawnNode(i, gpus/nodes))
 			}
-		}
-		o := drawOptions(t)
-		o.Audit, o.HalfLife = false, 0 // one looks long, the other lets queues take turns
-		r := run(t, start(t, w, o), begin.Add(hours*time.Hour))
-		d, _ := r.Table.Dimension(simulate.GPU)
-		used := make([]float64, queues)
-		for _, change := range r.Changes {
-			if change.Used != nil {
-				used[change.Queue] += float64(change.Used[d]) * r.End.Sub(change.At).Hours()
+			var total int64
+			for i := range 2 + random.IntN(3) {
+				q := ledger.Queue{Name: fmt.Sprint("queue-", i), Weight: 1 + random.Int64N(5), Reclaimable: true}
+				total += q.Weight
+				w.Queues = append(w.Queues, q)
+				lasts := time.Duration(10+random.IntN(20)) * time.Minute
+				// More than the queue could run if it had everything.
+				for k := range int(gpus * hours * time.Hour / lasts) {
+					w.Gangs = append(w.Gangs, simulate.Gang{
+						Name: fmt.Sprintf("job-%d-%d", i, k), Queue: q.Name, Arrival: begin, Pods: 1, Min: 1,
+						Request: resource.Amounts{simulate.GPU: 1, simulate.Pods: 1}, Duration: lasts, Expected: lasts * time.Duration(random.IntN(2)),
+					})
+				}
 			}
-		}
-		for i, q := range w.Queues {
-			got, want := used[i]/(gpus*hours), float64(q.Weight)/float64(total)
-			if math.Abs(got-want) > 0.01 {
-				t.Fatalf("queue %s of weight %d of %d used %.4f, want %.4f within 0.01", q.Name, q.Weight, total, got, want)
+			s, err := simulate.New(w, simulate.Options{Dispatch: dispatch.Options{Reservations: random.IntN(3)}})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			if err := s.Run(begin.Add(hours * time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			r := s.Result()
+			d, _ := r.Table.Dimension(simulate.GPU)
+			used := make([]float64, len(w.Queues))
+			for _, change := range r.Changes {
+				if change.Used != nil {
+					used[change.Queue] += float64(change.Used[d]) * r.End.Sub(change.At).Hours()
+				}
+			}
+			for i, q := range w.Queues {
+				got, want := used[i]/(gpus*hours), float64(q.Weight)/float64(total)
+				if math.Abs(got-want) > 0.01 {
+					t.Errorf("queue %s of weight %d of %d used %.4f, want %.4f within 0.01", q.Name, q.Weight, total, got, want)
+				}
+			}
+		})
+	}
 }

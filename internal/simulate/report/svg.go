@@ -110,7 +110,7 @@ func (p *picture) use(y int) {
 	}
 	p.frame(y, scarce+" used, by queue", high, "")
 	groups, names := p.groups()
-	for g := len(groups) - 1; g >= 0; g-- { // the topmost first, so that the others cover its lower part
+	for g := range slices.Backward(groups) { // the topmost first, so that the others cover its lower part
 		curve := p.line(y, high, func(point Point) float64 {
 			sum := 0.0
 			for _, group := range groups[:g+1] {

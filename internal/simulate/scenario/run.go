@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/simulate"
@@ -51,11 +52,13 @@ func (sc Scenario) play() (trail string, err error) {
 		if err := c.all(e); err != nil {
 			errs = append(errs, fmt.Errorf("at %s: %w", e.At.Duration, err))
 		}
-		trail += state(c.result)
-		if !e.Moving && err == nil {
-			if err := sc.settled(e.At.Duration, state(c.result)); err != nil {
-				errs = append(errs, fmt.Errorf("after %s: %w", e.At.Duration, err))
-			}
+		now := state(c.result)
+		trail += now
+		if e.Moving || len(errs) > 0 {
+			continue
+		}
+		if err := sc.settled(e.At.Duration, now); err != nil {
+			errs = append(errs, fmt.Errorf("after %s: %w", e.At.Duration, err))
 		}
 	}
 	return trail, errors.Join(errs...)
@@ -88,18 +91,18 @@ func (sc Scenario) settled(until time.Duration, before string) error {
 
 // state is where every gang is, in words.
 func state(r simulate.Result) string {
-	words := ""
+	var words strings.Builder
 	for _, o := range r.Gangs {
-		words += fmt.Sprintf("  %s: %d bound, evicted %d times", o.Gang.Name, o.Bound, o.EvictedPods)
+		fmt.Fprintf(&words, "  %s: %d bound, evicted %d times", o.Gang.Name, o.Bound, o.EvictedPods)
 		if !o.End.IsZero() {
-			words += ", done"
+			words.WriteString(", done")
 		}
 		if !o.Start.IsZero() {
-			words += fmt.Sprintf(", since %s", o.Start.Sub(epoch))
+			fmt.Fprintf(&words, ", since %s", o.Start.Sub(epoch))
 		}
-		words += "\n"
+		words.WriteString("\n")
 	}
-	return words
+	return words.String()
 }
 
 // check compares one moment with what is expected of it.
