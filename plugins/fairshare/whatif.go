@@ -86,14 +86,17 @@ func (pl *FairShare) answer(answer *explain.Answer, s state.Supposition, attempt
 			answer.Known, answer.Start = true, start.At
 			answer.Placement = placementOf(request, attempt.Assign(start.Runs))
 		}
-		if start.Result == gang.Impossible {
+		// Where members share more than resources, a volume that is missing may be all that is in the way.
+		if start.Result == gang.Impossible && !attempt.Constrained {
 			answer.Reason = gang.ExceedsCluster
 		}
 	}
 	if answer.Position = s.Place; answer.Reason == gang.ExceedsCluster {
 		answer.Verdict, answer.Position = explain.Never, 0
 	}
-	answer.Hints = pl.gangs.Hints(request, answer.Reason, attempt.UsableNames())
+	if usable := attempt.UsableNames(); usable == nil || len(usable) > 0 || !attempt.Constrained {
+		answer.Hints = pl.gangs.Hints(request, answer.Reason, usable)
+	}
 	return nil
 }
 
