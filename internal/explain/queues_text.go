@@ -33,9 +33,9 @@ func (q Queues) DefaultResource() string {
 	return "cpu"
 }
 
-// knows says whether the cluster has any of the resource, or a queue names it.
+// knows says whether the cluster has any of the resource, or a queue names it. What every node has is known without nodes.
 func (q Queues) knows(name string) bool {
-	return q.Capacity[name] > 0 || slices.ContainsFunc(q.Queues, func(queue Queue) bool {
+	return name == "cpu" || q.Capacity[name] > 0 || slices.ContainsFunc(q.Queues, func(queue Queue) bool {
 		return slices.ContainsFunc([]resource.Amounts{queue.Guarantee, queue.Limit, queue.Usage},
 			func(a resource.Amounts) bool { _, ok := a[name]; return ok })
 	})

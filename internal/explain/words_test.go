@@ -169,3 +169,14 @@ func TestTree(t *testing.T) {
 		}
 	})
 }
+
+func TestQueuesOfAClusterWithoutNodes(t *testing.T) {
+	queues := Queues{Queues: []Queue{{Name: "default", Weight: 1}}}
+	text, err := queues.Text(queues.DefaultResource(), Look{})
+	if err != nil || !strings.Contains(text, "cpu: 0 of 0 in use") || !strings.Contains(text, "default") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := queues.Text("nvidia.com/gpu", Look{}); err == nil {
+		t.Error("a resource that nobody knows is drawn")
+	}
+}
