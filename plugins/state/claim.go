@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -38,42 +39,18 @@ type queueTraits struct {
 	selector labels.Selector
 }
 
-// adopt takes note of what a new member says about its gang.
-func (e *entry) adopt(pod *corev1.Pod) {
-	e.stale = true
-	if name := pod.Labels[schedulingv1alpha1.QueueLabel]; name != "" && e.podQueue == "" {
-		e.podQueue = name
-	}
-	if pod.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false" {
-		e.firmPods++
-	}
-	runtime, err := durationOf(pod.Annotations, schedulingv1alpha1.ExpectedRuntimeAnnotation)
-	if err != nil {
-		e.podErr = err
-	}
-	delay, err := durationOf(pod.Annotations, schedulingv1alpha1.PreemptionDelayAnnotation)
-	if err != nil {
-		e.podErr = err
-	}
-	e.podDelay = max(e.podDelay, delay)
-	if deadline := pod.Spec.ActiveDeadlineSeconds; runtime == 0 && deadline != nil {
-		runtime = time.Duration(*deadline) * time.Second
-	}
-	e.podRuntime = max(e.podRuntime, runtime)
-}
-
 // queue names the gang's queue: the label of the PodGroup, else of a member, else of the namespace, else the default.
 func (e *entry) queue() string {
 	fromPodGroup := ""
 	if e.podGroup != nil {
 		fromPodGroup = e.podGroup.Labels[schedulingv1alpha1.QueueLabel]
 	}
-	return cmp.Or(fromPodGroup, e.podQueue, e.registry.namespaces[e.key.Namespace][schedulingv1alpha1.QueueLabel], schedulingv1alpha1.DefaultQueue)
+	return cmp.Or(fromPodGroup, e.said.queue(), e.registry.namespaces[e.key.Namespace][schedulingv1alpha1.QueueLabel], schedulingv1alpha1.DefaultQueue)
 }
 
 // firm reports whether the PodGroup or a member forbids eviction.
 func (e *entry) firm() bool {
-	return e.firmPods > 0 || e.podGroup != nil && e.podGroup.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false"
+	return e.said.firm > 0 || e.podGroup != nil && e.podGroup.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false"
 }
 
 // runtime is how long the gang is expected to run; 0 where nobody says.
@@ -83,7 +60,7 @@ func (e *entry) runtime() time.Duration {
 			return runtime
 		}
 	}
-	return e.podRuntime
+	return e.said.runtime()
 }
 
 // preemptionDelay is how long the gang waits before others are evicted for it.
@@ -93,7 +70,7 @@ func (e *entry) preemptionDelay() time.Duration {
 			return delay
 		}
 	}
-	return e.podDelay
+	return e.said.delay()
 }
 
 // malformed is what is wrong with the annotations of the gang, nil where nothing is.
@@ -105,7 +82,10 @@ func (e *entry) malformed() error {
 			}
 		}
 	}
-	return e.podErr
+	if problem := e.said.problem(); problem != "" {
+		return errors.New(problem)
+	}
+	return nil
 }
 
 // durationOf reads an annotation that holds a duration; 0 where there is none.

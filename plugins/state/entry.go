@@ -31,12 +31,7 @@ type entry struct {
 	count      [standings]gang.Tally
 	// reserved is the number of members that are held without being bound yet.
 	reserved int
-	// podQueue is the queue that a member names, podRuntime the longest run time that one expects.
-	podQueue             string
-	podRuntime, podDelay time.Duration
-	firmPods             int
-	// podErr is what is wrong with the annotations of a member.
-	podErr error
+	said     said
 
 	// leader is the one member that may enter the scheduling queue to have the whole gang planned.
 	leader types.UID

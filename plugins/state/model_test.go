@@ -323,7 +323,8 @@ func (s *scheduler) hold(request Request, placements []Placement, start time.Tim
 		if hold.Amount[placement.Node] == nil {
 			hold.Amount[placement.Node] = resource.Amounts{}
 		}
-		hold.Amount[placement.Node].Add(RequestOf(s.pods[string(placement.UID)]))
+		at := slices.IndexFunc(request.Pods, func(p *corev1.Pod) bool { return p.UID == placement.UID })
+		hold.Amount[placement.Node].Add(RequestOf(request.Pods[at]))
 	}
 	return &hold
 }

@@ -180,6 +180,7 @@ func (r *Registry) entry(key Key) *entry {
 func (r *Registry) newEntry(key Key) *entry {
 	e := &entry{
 		registry:   r,
+		said:       newSaid(),
 		key:        key,
 		members:    map[types.UID]*member{},
 		succeeded:  map[types.UID]string{},
@@ -217,8 +218,11 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		e.members[pod.UID] = m
 		e.priorities[priorityOf(pod)]++
 		e.adopt(pod)
-	} else if m.pod.Generation != pod.Generation {
-		m.amount = RequestOf(pod) // Resized in place, or bound.
+	} else {
+		m.gang.changed(m.pod, pod)
+		if m.pod.Generation != pod.Generation {
+			m.amount = RequestOf(pod) // Resized in place, or bound.
+		}
 	}
 	m.pod = pod
 	was := m.standing
@@ -231,6 +235,9 @@ func (r *Registry) remove(m *member, effects *Effects) {
 	e.stale = true
 	m.setReserved(false)
 	m.become(unknown)
+	if e.plan != nil {
+		e.leavePlan(m, effects)
+	}
 	m.gone()
 	delete(r.members, m.pod.UID)
 	delete(e.members, m.pod.UID)
@@ -239,10 +246,8 @@ func (r *Registry) remove(m *member, effects *Effects) {
 	} else {
 		e.priorities[p]--
 	}
+	e.disown(m.pod)
 	r.order.retire(m.pod.UID, r.now())
-	if e.plan != nil {
-		e.leavePlan(m, effects)
-	}
 	r.settle(e, effects)
 	if _, placed := r.placed[m.pod.UID]; !placed {
 		r.left(m.pod.UID)

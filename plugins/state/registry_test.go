@@ -109,6 +109,24 @@ func TestMemberDeletedBetweenPlanAndBind(t *testing.T) {
 	}
 }
 
+// A member that is gone is charged for no longer, although others of its plan are still to be bound.
+func TestBoundMemberDeletedBeforeTheRestIsBound(t *testing.T) {
+	r, _ := newTestRegistry()
+	r.SetPodGroup(podGroup("g", 1, ""))
+	a, b := pod("g", "a"), pod("g", "b")
+	b.CreationTimestamp.Time = epoch.Add(1)
+	r.SetPod(a)
+	r.SetPod(b)
+	planAll(t, r, a)
+	reserve(t, r, a)
+	r.Permit(a)
+	set(r, on(a, "n"))
+	drop(r, on(a, "n"))
+	if usage := r.line.Ledger.Usage("default")["cpu"]; usage != 1000 {
+		t.Errorf("%d milli-CPU are charged, want those of b, which is planned or has its turn", usage)
+	}
+}
+
 func TestLeaderDeleted(t *testing.T) {
 	r, _ := newTestRegistry()
 	r.SetPodGroup(podGroup("g", 2, ""))

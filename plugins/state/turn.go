@@ -90,25 +90,20 @@ func (m *member) claimOf() *claim {
 	return nil
 }
 
-// Admit decides whether a pod may enter the scheduling queue, and says why not. It takes note of the pod as well, since
-// the queue may see a pod before the registry's own informer handler does. The order of the pod in the queue is fixed
-// here.
+// Admit decides whether a pod may enter the scheduling queue, and says why not. A pod that the queue sees before the
+// registry does is activated when its turn comes. The order of the pod in the queue is fixed here.
 func (r *Registry) Admit(pod *corev1.Pod) (bool, string) {
 	if !ours(pod) {
 		return true, ""
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := KeyOf(pod)
-	// The effects are dropped: they belong to other pods, and the informer's handler brings the same change.
-	r.upsert(key, pod, &Effects{})
-	e := r.gangs[key]
-	if e == nil {
-		return false, "the pod has ended"
+	m := r.members[pod.UID]
+	if m == nil {
+		return false, "the pod is not known yet, or has ended"
 	}
-	m := e.members[pod.UID]
-	switch {
-	case m == nil || m.standing != ready:
+	switch e := m.gang; {
+	case m.standing != ready:
 		return false, "the pod cannot be placed"
 	case e.plan != nil && m.planned:
 		return true, ""
