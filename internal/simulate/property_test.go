@@ -194,7 +194,7 @@ func TestEvictionsComeToRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, o := drawWorkload(t, true), drawOptions(t)
 		s := start(t, w, o)
-		before := run(t, s, begin.Add(10*time.Minute))
+		before := run(t, s, begin.Add(time.Hour))
 		s.Freeze()
 		for range 5 {
 			if err := s.Round(); err != nil {

@@ -34,6 +34,8 @@ type Simulation struct {
 	// soughtAt is when victims were last looked for in vain; moved is set when something has changed since.
 	soughtAt time.Time
 	moved    bool
+	// looksAt is when all that wait are looked at the next time.
+	looksAt time.Time
 	// disturbed is set once a step has changed something: victims may have left for somebody who can not start any more.
 	disturbed bool
 	// broken is what the audit has found.

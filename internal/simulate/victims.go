@@ -185,8 +185,16 @@ func (s *Simulation) gone(j *job, members []int32, claim string) {
 // lookAgainAfter is for how long the dispatcher, or less, keeps a gang from looking for victims again.
 const lookAgainAfter = 10 * time.Second
 
-// lookAgain plans another look at gangs that found no victims, since something has changed.
+// judgedAfresh is for how long the dispatcher stands by a verdict at most.
+const judgedAfresh = 5 * time.Minute
+
+// lookAgain plans another look at gangs that found no victims, since something has changed; and one at all that wait, for
+// what comes about by the mere passing of time.
 func (s *Simulation) lookAgain() {
+	if len(s.claims) > 0 && !s.looksAt.After(s.now) {
+		s.looksAt = s.now.Add(judgedAfresh)
+		s.at(s.looksAt, event{kind: looks})
+	}
 	if s.moved && !s.soughtAt.IsZero() {
 		s.moved = false
 		s.at(s.soughtAt.Add(lookAgainAfter), event{kind: looks})
