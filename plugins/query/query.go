@@ -94,14 +94,13 @@ func write(ctx context.Context, w http.ResponseWriter, body any, err error) {
 }
 
 func statusOf(err error) int {
-	var refused *refusal
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &refused):
+	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.status
-	case errors.As(err, &tooLarge):
+	}
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
@@ -138,8 +137,7 @@ func (e *Endpoint) queues(http.ResponseWriter, *http.Request) (any, error) {
 func (e *Endpoint) ask(w http.ResponseWriter, request *http.Request) (any, error) {
 	var question explain.Question
 	if err := json.NewDecoder(http.MaxBytesReader(w, request.Body, maxQuestion)).Decode(&question); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return nil, err
 		}
 		return nil, refuse(http.StatusBadRequest, "reading the question: %v", err)
