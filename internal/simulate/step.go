@@ -52,9 +52,6 @@ func (s *Simulation) drain() {
 			continue
 		}
 		if members := s.members(j); len(members) > 0 {
-			if j.claimed {
-				s.unclaim(j, false)
-			}
 			s.decisions++
 			s.evict(j, members, "", nil)
 		}

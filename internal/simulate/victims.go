@@ -156,6 +156,8 @@ func (s *Simulation) evict(j *job, members []int32, claim string, asked resource
 	j.outcome.EvictedPods += len(members)
 	s.record.evictions = append(s.record.evictions, e)
 	if whole {
+		s.unclaim(j, false) // what it lacked while it mended is not all that it lacks now
+		j.mending = false
 		s.incomplete(j)
 		s.noVictim(j)
 	}
