@@ -87,6 +87,8 @@ type Dispatcher struct {
 	// runs counts the gangs that may become victims, by queue and priority.
 	runs  map[string]map[int32]int
 	heads []ledger.Head
+	// bars are the gangs that wait for quota of a queue above theirs, as of the last look at all lines.
+	bars []bar
 }
 
 // waiting is one gang in a line.
@@ -202,13 +204,10 @@ func (d *Dispatcher) Next(now time.Time) (Turn, bool) {
 	}
 	d.Ledger.Advance(now)
 	d.reviewHolds()
+	first := d.candidates(now)
 	d.heads = d.heads[:0]
-	var first []*waiting
-	for _, l := range d.lines {
-		if w := d.head(l, now); w != nil {
-			first = append(first, w)
-			d.heads = append(d.heads, ledger.Head{Queue: w.Queue, Amount: w.Amount, Priority: w.Priority, Born: w.Born, ID: w.ID})
-		}
+	for _, w := range first {
+		d.heads = append(d.heads, headOf(w))
 	}
 	at := d.Ledger.First(d.heads)
 	if at < 0 {

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
@@ -43,6 +44,42 @@ func TestQuotaForWhoHasWaitedLong(t *testing.T) {
 	}
 	d.Release(ledger.Default, resource.Amounts{gpu: 4}, false) // What ran, and small, and urgent.
 	turnOf(t, d, "large", at(61))
+}
+
+// The limit of a department keeps a large gang of one team waiting. Small ones of other teams may not take what comes free
+// for ever, unless they go before it by their share or are owed what they ask for.
+func TestQuotaOfADepartmentForWhoHasWaitedLong(t *testing.T) {
+	d := cluster(map[string][2]int64{"a": {100, 0}})
+	d.Ledger.SetQueue(ledger.Queue{Name: "department", Weight: 1, Limit: resource.Amounts{gpu: 8}})
+	for _, name := range []string{"large", "busy", "idle", "owed"} {
+		q := ledger.Queue{Name: name, Parent: "department", Weight: 1}
+		if name == "owed" {
+			q.Guarantee = resource.Amounts{gpu: 4}
+		}
+		d.Ledger.SetQueue(q)
+	}
+	d.Ledger.SetQueue(ledger.Queue{Name: "outside", Weight: 1})
+	d.Ledger.SetQueue(ledger.Queue{Name: "department", Weight: 1, Limit: resource.Amounts{gpu: 8}, Guarantee: resource.Amounts{gpu: 4}})
+	d.Charge("large", resource.Amounts{gpu: 1}, false)
+	d.Charge("busy", resource.Amounts{gpu: 2}, false)
+	d.Add(in("large", asking("large", 1, 7)), epoch)
+	for i, name := range []string{"busy", "idle", "owed", "outside"} {
+		d.Add(in(name, asking(name, 1, int64(1+i%2))), at(60))
+	}
+	var order []string
+	for turn, ok := d.Next(at(60)); ok; turn, ok = d.Next(at(60)) {
+		order = append(order, turn.ID)
+		starts(d, turn, "a")
+	}
+	slices.Sort(order)
+	if want := []string{"idle", "outside", "owed"}; !slices.Equal(order, want) {
+		t.Errorf("%v start, want %v: busy has to let large go first", order, want)
+	}
+	if why := d.Why("busy", at(60)); why.Reason != gang.QuotaExceeded || !strings.Contains(why.Message, "large goes first") {
+		t.Errorf("busy waits for %v", why)
+	}
+	d.Remove("large")
+	turnOf(t, d, "busy", at(60))
 }
 
 // A firm gang waits for what firm gangs have of the guarantee: others may use the queue meanwhile.

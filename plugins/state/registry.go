@@ -137,6 +137,7 @@ func (r *Registry) SetSucceeded(key Key, uid types.UID, role string) Effects {
 	if _, known := e.succeeded[uid]; !known {
 		e.succeeded[uid] = role
 		e.tally(held, role, +1)
+		e.stale = true
 	}
 	// The other informer may not have told yet that the pod runs no longer: it must not be counted twice.
 	if m := r.members[uid]; m != nil {
