@@ -144,13 +144,13 @@ func (h *history) checkRest() {
 func (h *history) checkReason(c *claim, verdict gang.Verdict) {
 	line := h.r.line
 	queue := c.e.queue()
-	if verdict.Reason == gang.NotYetPlanned && strings.Contains(verdict.Message, "goes first") {
+	if verdict.Reason == gang.QuotaExceeded && strings.Contains(verdict.Message, "goes first") {
 		return // It may not pass somebody who has waited for quota for long.
 	}
 	if verdict.Reason == gang.None || verdict.Reason == gang.NotYetPlanned {
 		h.fatalf("%s waits for %+v", c.id, verdict)
 	}
-	if line.Gated(queue).Reason != gang.None || verdict.Reason == gang.QuotaExceeded {
+	if line.Gated(queue).Reason != gang.None {
 		return
 	}
 	request := Request{Key: c.e.key, Need: c.e.need(), Pods: c.e.pods(ready)}

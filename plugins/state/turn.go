@@ -194,13 +194,14 @@ func (r *Registry) request(c *claim, pods []*corev1.Pod) Request {
 }
 
 // Conclude records what the cycle of a request found, if it is still the gang's turn. It takes effect once the attempt has
-// ended. Victims that have left by then are not waited for.
-func (r *Registry) Conclude(request Request, outcome Outcome) {
+// ended. Victims that have left by then are not waited for. Where it reports false nobody waits for them, and they must not be
+// evicted.
+func (r *Registry) Conclude(request Request, outcome Outcome) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.claims[request.ID]
 	if !r.hasTurn(c) {
-		return
+		return false
 	}
 	c.outcome = &outcome
 	for _, uid := range outcome.Victims {
@@ -208,6 +209,7 @@ func (r *Registry) Conclude(request Request, outcome Outcome) {
 			r.victims[uid] = append(r.victims[uid], c.e.key)
 		}
 	}
+	return true
 }
 
 // Ended takes note that the attempt to schedule a pod has failed and the pod is back in the scheduling queue. message says
@@ -231,7 +233,8 @@ func (r *Registry) conclude(c *claim, message string) {
 	now, outcome := r.now(), c.outcome
 	c.turn, c.outcome = nil, nil
 	switch {
-	case outcome == nil:
+	case outcome == nil, outcome.Verdict.Reason == gang.MakingRoom && len(outcome.Victims) == 0:
+		// In the second case nobody would have to leave, and yet the cycle found no place: nothing that we know tells why.
 		c.e.tries++
 		r.line.Block(c.id, dispatch.Blocked{
 			Verdict: gang.Verdict{Reason: gang.Unschedulable, Message: message}, Wake: dispatch.WhenAnythingMoves, BackOff: backOff(c.e.tries),

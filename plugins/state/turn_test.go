@@ -252,6 +252,38 @@ func TestVictimsThatAreGoneAreNotWaitedFor(t *testing.T) {
 	wantActivated(t, makingRoom(t, r, urgent, "v"), "urgent")
 }
 
+// Somebody else's filter refuses nodes that have room: the gang must not be tried again and again at once.
+func TestNobodyHasToLeaveAndYetThereIsNoPlace(t *testing.T) {
+	r, c := newTestRegistry()
+	a := pod("", "a")
+	r.SetPod(a)
+	wantActivated(t, makingRoom(t, r, a))
+	if len(r.line.HoldsAgainst("")) > 0 {
+		t.Error("room is kept for a gang that waits for nobody")
+	}
+	c.pass(firstBackOff)
+	wantActivated(t, r.Tick(), "a")
+}
+
+// What is found for a gang that has changed meanwhile counts for nothing: nobody is to be evicted for it.
+func TestConcludingTooLate(t *testing.T) {
+	r, _ := newTestRegistry()
+	r.SetPod(on(pod("", "v"), "n"))
+	r.SetPodGroup(podGroup("g", 1, ""))
+	a := pod("g", "a")
+	r.SetPod(a)
+	_, _, request := r.Standing(a)
+	r.SetPod(pod("g", "b"))
+	r.SetPodGroup(podGroup("g", 2, ""))
+	r.DeletePod(a.UID)
+	if r.Conclude(request, Outcome{Victims: []types.UID{"v"}}) {
+		t.Error("it counts")
+	}
+	if _, awaited := r.Beneficiary("v"); awaited {
+		t.Error("the victim is awaited")
+	}
+}
+
 // Two gangs may need the room of one and the same victim.
 func TestOneVictimForTwo(t *testing.T) {
 	r, _ := newTestRegistry()
