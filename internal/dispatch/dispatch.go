@@ -33,7 +33,8 @@ type Gang struct {
 	Amount resource.Amounts
 	// Members are what has to be placed, in groups of equal requests; the groups' counts add up to the minimum.
 	Members []Members
-	// Runtime is how long the gang is expected to run; 0 where that is unknown.
+	// Runtime is how long the gang is expected to run; 0 where that is unknown. It is rounded up a little, so that gangs
+	// whose users say nearly the same are equivalent.
 	Runtime time.Duration
 	// Firm gangs are never victims, and may use only what their queue is guaranteed.
 	Firm bool
@@ -124,6 +125,7 @@ func (d *Dispatcher) Configure(options Options) { d.options = options }
 // Add puts a gang into the line of its queue, or takes note of what changed about one that is there. A gang that is being
 // tried, or for which room is being made, is left alone unless it asks for something else now; then it starts anew.
 func (d *Dispatcher) Add(g Gang, now time.Time) {
+	g.Runtime = rounded(g.Runtime)
 	w := d.waiting[g.ID]
 	switch {
 	case w == nil:
@@ -232,7 +234,7 @@ func (d *Dispatcher) nextFreed() *waiting {
 		d.due = d.due[1:]
 		delete(d.making, w.ID)
 		d.refund(w)
-		if d.mayStart(w) {
+		if d.stillMay(w) {
 			d.charge(w)
 			d.trying, w.freed = w, true
 			return w
@@ -255,6 +257,14 @@ func (d *Dispatcher) MayStart(id string, amount resource.Amounts) bool {
 		defer d.charge(w)
 	}
 	return !d.closed(w.Queue) && d.Ledger.Check(w.Queue, amount, w.Firm) == nil
+}
+
+// stillMay reports whether a gang may start that was admitted before its victims left. Its quota was checked then, as if they
+// had left, and all that was admitted since was checked with what it is charged: pods can not exceed a limit by it, though
+// charges may while the victims of others still count.
+func (d *Dispatcher) stillMay(w *waiting) bool {
+	refusal := d.Ledger.Check(w.Queue, w.Amount, w.Firm)
+	return !d.closed(w.Queue) && (refusal == nil || !refusal.Never())
 }
 
 // mayStart reports whether nothing but room keeps a gang that is not charged from starting.

@@ -84,14 +84,6 @@ func starts(d *Dispatcher, turn Turn, node string) {
 	}
 }
 
-func ends(d *Dispatcher, g Gang, node string) {
-	d.Vacate(node, g.ID)
-	d.Release(g.Queue, g.Amount, g.Firm)
-	if !g.Firm {
-		d.Ended(g.Queue, g.Priority)
-	}
-}
-
 // on is a hold on a node.
 func on(node string, gpus int64, start time.Time) reservation.Hold {
 	return reservation.Hold{Start: start, Amount: map[string]resource.Amounts{node: {gpu: gpus}}}

@@ -85,7 +85,13 @@ func (d *Dispatcher) binds(hold reservation.Hold, id string) bool {
 	case w == nil || !d.reserved(hold.Gang):
 		return true
 	}
-	return !w.freed && d.making[id] == nil && !d.goesBefore(w, d.waiting[hold.Gang])
+	holder := d.waiting[hold.Gang]
+	if w.freed || d.making[id] != nil || d.goesBefore(w, holder) {
+		return false
+	}
+	// Of two reservations the older one does not respect the younger.
+	own := d.holdOf(id)
+	return own < 0 || d.holdOf(hold.Gang) < own || d.goesBefore(holder, w)
 }
 
 // Hold is the room that is kept for a gang.
@@ -143,16 +149,26 @@ func (d *Dispatcher) goesBefore(w, holder *waiting) bool {
 	if holder.Queue == w.Queue {
 		return holder.Priority < w.Priority
 	}
-	return d.covered(w) && !d.covered(holder)
+	return d.owed(w, holder) && !d.owed(holder, w)
 }
 
-// covered reports whether the guarantee of its queue covers a gang, charged or not.
-func (d *Dispatcher) covered(w *waiting) bool {
+// owed reports whether a gang, charged or not, is covered by a guarantee that it does not share with another: that of its
+// queue, or of one above it, up to where the two have one in common. It may take back at each of these levels.
+func (d *Dispatcher) owed(w, other *waiting) bool {
 	if w.charged {
 		d.refund(w)
 		defer d.charge(w)
 	}
-	return d.Ledger.Covered(w.Queue, w.Amount)
+	common := d.Ledger.Chain(other.Queue)
+	for _, queue := range d.Ledger.Chain(w.Queue) {
+		if slices.Contains(common, queue) {
+			return false
+		}
+		if d.Ledger.Covered(queue, w.Amount) {
+			return true
+		}
+	}
+	return false
 }
 
 // Reserve keeps room for a gang, as reservation.Renew made the hold and foresees the start. Where the start is not known,
