@@ -18,7 +18,7 @@ type QueueArgs struct {
 
 	// patience is how long a gang at the head of the line lets others pass when nobody can tell when it will start, since
 	// what is in its way has no expected run time. After that, what comes free on the nodes that it waits for is kept for
-	// it. A Go duration; the default is 10m.
+	// it. A Go duration; the default is 1h.
 	Patience *metav1.Duration `json:"patience,omitempty"`
 
 	// usageHalfLife makes past usage count in the order of queues: what was used this long ago weighs half as much. A Go
@@ -29,7 +29,7 @@ type QueueArgs struct {
 // Defaults of QueueArgs.
 const (
 	DefaultReservations = 1
-	DefaultPatience     = 10 * time.Minute
+	DefaultPatience     = time.Hour
 	maxReservations     = 16
 )
 
