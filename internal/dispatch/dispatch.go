@@ -234,7 +234,7 @@ func (d *Dispatcher) nextFreed() *waiting {
 		d.due = d.due[1:]
 		delete(d.making, w.ID)
 		d.refund(w)
-		if d.stillMay(w) {
+		if !d.closed(w.Queue) && d.stillHasQuota(w) {
 			d.charge(w)
 			d.trying, w.freed = w, true
 			return w
@@ -256,15 +256,22 @@ func (d *Dispatcher) MayStart(id string, amount resource.Amounts) bool {
 		d.refund(w)
 		defer d.charge(w)
 	}
-	return !d.closed(w.Queue) && d.Ledger.Check(w.Queue, amount, w.Firm) == nil
+	hasQuota := d.Ledger.Check(w.Queue, amount, w.Firm) == nil || w.freed && amount.Fits(w.Amount) && d.stillHasQuota(w)
+	return hasQuota && !d.closed(w.Queue)
 }
 
-// stillMay reports whether a gang may start that was admitted before its victims left. Its quota was checked then, as if they
-// had left, and all that was admitted since was checked with what it is charged: pods can not exceed a limit by it, though
-// charges may while the victims of others still count.
-func (d *Dispatcher) stillMay(w *waiting) bool {
-	refusal := d.Ledger.Check(w.Queue, w.Amount, w.Firm)
-	return !d.closed(w.Queue) && (refusal == nil || !refusal.Never())
+// stillHasQuota reports whether a gang may start that was admitted before its victims left, and is not charged at the moment.
+// Its quota was checked then, as if they had left, and whatever was admitted since was checked with what it was charged. So
+// what other gangs are charged that make room does not count: their victims still do. Only a limit that has been lowered can
+// be in the way.
+func (d *Dispatcher) stillHasQuota(w *waiting) bool {
+	for _, other := range d.making {
+		if other.charged {
+			d.refund(other)
+			defer d.charge(other)
+		}
+	}
+	return d.Ledger.Check(w.Queue, w.Amount, w.Firm) == nil
 }
 
 // mayStart reports whether nothing but room keeps a gang that is not charged from starting.

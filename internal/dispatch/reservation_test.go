@@ -264,6 +264,31 @@ func TestRoomThatIsMadeInVain(t *testing.T) {
 	}
 }
 
+// Two gangs of a queue at its limit make room in it. While the victims of one still count, what it is charged must not keep
+// the other from starting: its own victims have left.
+func TestTwoMakeRoomUnderOneLimit(t *testing.T) {
+	d := reserving(1)
+	d.Ledger.SetQueue(limited(ledger.Default, 8))
+	d.Charge(ledger.Default, resource.Amounts{gpu: 8}, false)
+	d.Started(ledger.Default, -1, epoch)
+	for _, id := range []string{"g1", "g2"} {
+		makingRoom(t, d, asking(id, 1, 4))
+	}
+	d.Release(ledger.Default, resource.Amounts{gpu: 4}, false)
+	d.Freed("g1")
+	turn := turnOf(t, d, "g1", epoch)
+	if !d.MayStart("g1", turn.Amount) || d.MayStart("g1", resource.Amounts{gpu: 5}) {
+		t.Error("not the minimum alone may start")
+	}
+	starts(d, turn, "a")
+	d.Ledger.SetQueue(limited(ledger.Default, 7))
+	d.Release(ledger.Default, resource.Amounts{gpu: 4}, false)
+	d.Freed("g2")
+	if turn := turnOf(t, d, "g2", epoch); turn.FreedFor || turn.Over == nil {
+		t.Errorf("its turn is %+v though the limit has been lowered", turn)
+	}
+}
+
 // Another member comes, or the job's priority changes: the gang still needs what is being made.
 func TestAGangThatChangesWhileRoomIsMade(t *testing.T) {
 	d := reserving(1)
