@@ -188,6 +188,7 @@ func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *
 	// Its cycle comes after those of the plan's members, who go before everybody else.
 	defer func() { pl.gangs.Apply(ctx, pl.gangs.Advance()) }()
 	klog.FromContext(ctx).V(3).Info("Planned gang", "gang", request.Key, "members", len(placements), "took", time.Since(start))
+	klog.FromContext(ctx).V(4).Info("Placements", "gang", request.Key, "placements", placements)
 	if placements[0].UID != leader.UID {
 		// Another member has to go first, so that the leader's own constraints hold. The leader's turn comes in the
 		// plan's order.

@@ -23,6 +23,8 @@ type class struct {
 	request resource.Amounts
 	// traits is what filters look at.
 	traits traits
+	// spread members keep a skew by a hard topology spread constraint.
+	spread bool
 	// singular members hold volumes or claims of their own, so that what was found for one says nothing of the next.
 	singular bool
 }
@@ -52,6 +54,7 @@ func (pl *Planner) classify(pods []*corev1.Pod) ([]*class, error) {
 			continue
 		}
 		c.pods = []*corev1.Pod{pod}
+		c.spread = spreads(pod)
 		c.request = pl.requestOf(pod)
 		classes = append(classes, c)
 	}
@@ -142,10 +145,8 @@ func (pl *Planner) constrainsOthers(pod *corev1.Pod) bool {
 		holdsOwn(pod):
 		return true
 	}
-	for _, constraint := range pod.Spec.TopologySpreadConstraints {
-		if constraint.WhenUnsatisfiable == corev1.DoNotSchedule {
-			return true
-		}
+	if spreads(pod) {
+		return true
 	}
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		for _, port := range container.Ports {
@@ -155,6 +156,13 @@ func (pl *Planner) constrainsOthers(pod *corev1.Pod) bool {
 		}
 	}
 	return len(pl.claimedThroughDRA(pod)) > 0
+}
+
+// spreads reports whether a pod has a topology spread constraint that can keep it from a node.
+func spreads(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.TopologySpreadConstraints, func(constraint corev1.TopologySpreadConstraint) bool {
+		return constraint.WhenUnsatisfiable == corev1.DoNotSchedule
+	})
 }
 
 // requestOf is what NodeResourcesFit counts for a pod: milli-CPU, bytes and numbers.

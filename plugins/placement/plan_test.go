@@ -168,6 +168,23 @@ func planOf(tb testing.TB, pl *Planner, infos []fwk.NodeInfo, pods []*corev1.Pod
 
 const hostname = "kubernetes.io/hostname"
 
+// PodTopologySpread remembers the two least crowded domains, chosen by chance: with three the plan must be right every time.
+func TestSpreadOverMoreThanTwoDomains(t *testing.T) {
+	for range 20 {
+		pl, infos := planner(t, []*corev1.Node{node("a", 8), node("b", 8), node("c", 8)}, nil)
+		count := map[string]int{}
+		for i, placement := range planOf(t, pl, infos, members("w", 6, 1, spread("w", hostname, 1)), gang.Need{Total: 6}).Placements {
+			count[placement.Node]++
+			if i == 2 && len(count) != 3 {
+				t.Fatalf("the first three members go to %v, want one to each node", count)
+			}
+		}
+		if count["a"] != 2 || count["b"] != 2 || count["c"] != 2 {
+			t.Fatalf("placed %v, want two on each node", count)
+		}
+	}
+}
+
 func TestPlanAsksTheFilters(t *testing.T) {
 	twoRacks := []*corev1.Node{
 		node("a1", 8, "rack", "a"), node("a2", 8, "rack", "a"), node("b1", 8, "rack", "b"), node("b2", 8, "rack", "b"),

@@ -154,6 +154,12 @@ func (s *simulation) follow(changed step, tell func(context.Context, fwk.CycleSt
 			s.prepared[c] = nil
 			continue
 		}
+		// PodTopologySpread follows the two domains only that had the fewest pods when it prepared: after several placements it
+		// no longer knows which domain has the fewest.
+		if s.classes[c].spread {
+			s.prepared[c] = nil
+			continue
+		}
 		pod := s.classes[c].pods[0]
 		if status := tell(s.ctx, cycle, pod, changed.info, info); !status.IsSuccess() {
 			return fmt.Errorf("telling the filters of pod %s/%s about pod %s: %w", pod.Namespace, pod.Name, changed.pod.Name, status.AsError())
