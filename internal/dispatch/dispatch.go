@@ -355,8 +355,6 @@ type Blocked struct {
 	Wake Wake
 	// Usable are the nodes that accept the members apart from what they ask for; nil stands for all.
 	Usable map[string]bool
-	// SoughtVictims is set where making room was tried in vain. Whoever did not try has no reason to do so soon either.
-	SoughtVictims bool
 	// Again is when another try is worth it at the latest: what Reserve returned. Zero where nothing is known.
 	Again time.Time
 	// BackOff keeps the gang, and only this one, from being tried again for a while: its bind was refused, for example.
@@ -421,5 +419,5 @@ func (d *Dispatcher) GiveUpRoom(id string, verdict gang.Verdict, now time.Time) 
 		return
 	}
 	d.dropHold(id)
-	d.Block(id, Blocked{Verdict: verdict, Wake: WhenRoomIsFreed, SoughtVictims: true, BackOff: lookAgain}, now)
+	d.Block(id, Blocked{Verdict: verdict, Wake: WhenRoomIsFreed, BackOff: lookAgain}, now)
 }

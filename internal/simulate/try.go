@@ -170,7 +170,7 @@ func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 			return fmt.Errorf("keeping room for gang %q: %w", turn.ID, err)
 		}
 	}
-	s.dispatcher.Block(turn.ID, dispatch.Blocked{Verdict: d.verdict, Wake: dispatch.WhenItFits, SoughtVictims: true, Again: again}, s.now)
+	s.dispatcher.Block(turn.ID, dispatch.Blocked{Verdict: d.verdict, Wake: dispatch.WhenItFits, Again: again}, s.now)
 	s.soughtAt = s.now
 	s.moved = s.moved || !reflect.DeepEqual(before, s.dispatcher.HoldsAgainst(""))
 	return nil

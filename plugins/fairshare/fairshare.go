@@ -66,8 +66,8 @@ func (pl *FairShare) PostFilter(ctx context.Context, cycle fwk.CycleState, pod *
 	if err != nil {
 		return nil, fwk.AsStatus(fmt.Errorf("making room for %s: %w", request.Key, err))
 	}
-	pl.gangs.Conclude(request, found.Outcome)
-	if found.Victims != nil {
+	// Where the turn has passed to another gang meanwhile, nobody would wait for the victims.
+	if pl.gangs.Conclude(request, found.Outcome) && found.Victims != nil {
 		evictedRatio.Observe(found.Ratio)
 		pl.evictor.evict(request, found.Evicted)
 	}
@@ -113,7 +113,6 @@ func (pl *FairShare) Judge(ctx context.Context, request state.Request, attempt *
 	if request.Elastic || found.Verdict.Reason == gang.ExceedsCluster {
 		return found, nil
 	}
-	found.SoughtVictims = true
 	if pl.gangs.Now().Before(request.SparesUntil) {
 		found.Again = request.SparesUntil
 		found.Verdict.Message += ". Nobody is evicted for it before " + request.SparesUntil.UTC().Format(time.RFC3339)

@@ -158,7 +158,7 @@ func (pl *FairShare) finding(request state.Request, units []state.Unit, leaving 
 	found.Verdict = gang.Verdict{Reason: gang.MakingRoom, Message: fmt.Sprintf(
 		"%d pods are leaving to make room on %d nodes (%d of them evicted for this gang)", len(found.Victims), len(hold.Amount), count(found.Evicted))}
 	// Should nobody have to leave, since all are gone by now, another attempt is worth it at once.
-	found.Blocked = dispatch.Blocked{Verdict: found.Verdict, SoughtVictims: true, Wake: dispatch.WhenAnythingMoves, Again: pl.gangs.Now()}
+	found.Blocked = dispatch.Blocked{Verdict: found.Verdict, Wake: dispatch.WhenAnythingMoves, Again: pl.gangs.Now()}
 	return found
 }
 

@@ -302,7 +302,6 @@ func (s *scheduler) judge(request Request) Outcome {
 	if request.Elastic {
 		return outcome
 	}
-	outcome.SoughtVictims = true
 	if victims, placements := s.victims(request); placements != nil {
 		s.logf("victims %v", victims)
 		outcome.Verdict, outcome.Victims = gang.Verdict{Reason: gang.MakingRoom, Message: "victims are leaving"}, victims

@@ -189,7 +189,6 @@ func TestAGangThatBecomesWholeMayBeAVictim(t *testing.T) {
 	urgent := prioritized(pod("", "urgent"), 5)
 	r.SetPod(urgent)
 	outcome := noRoom(dispatch.WhenItFits)
-	outcome.SoughtVictims = true
 	fail(t, r, urgent, outcome)
 	lowly := pod("", "lowly")
 	wantActivated(t, r.SetPod(lowly), "lowly")
@@ -208,7 +207,7 @@ func TestAGangThatBecomesWholeMayBeAVictim(t *testing.T) {
 func makingRoom(t *testing.T, r *Registry, p *corev1.Pod, victims ...types.UID) Effects {
 	t.Helper()
 	return fail(t, r, p, Outcome{
-		Blocked: dispatch.Blocked{Verdict: gang.Verdict{Reason: gang.MakingRoom}, SoughtVictims: true},
+		Blocked: dispatch.Blocked{Verdict: gang.Verdict{Reason: gang.MakingRoom}},
 		Hold:    &reservation.Hold{Gang: r.members[p.UID].claimOf().id, Start: epoch, Amount: map[string]resource.Amounts{"n": {"cpu": 1000}}},
 		Victims: victims,
 	})
