@@ -83,6 +83,8 @@ type Dispatcher struct {
 	holds  []reservation.Hold
 	// vacancies counts how often a hold was given up.
 	vacancies int
+	// seen is what had moved when the gang that is being tried was handed out.
+	seen moves
 	// idle is set when no gang was worth a try and nothing has changed since.
 	idle bool
 	// runs counts the gangs that may become victims, by queue and priority.
@@ -201,6 +203,7 @@ func (d *Dispatcher) Next(now time.Time) (Turn, bool) {
 	if d.trying != nil || d.idle {
 		return Turn{}, false
 	}
+	d.seen = d.room.moves
 	if w := d.nextFreed(); w != nil {
 		return Turn{Gang: w.Gang, FreedFor: true}, true
 	}
@@ -339,13 +342,24 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 	}
 	if b.Verdict.Reason == gang.Unschedulable || b.Verdict.Reason == gang.ExceedsCluster || b.Verdict.Reason == gang.Reserved {
 		until := now.Add(judgedAfresh)
-		if !b.Again.IsZero() && b.Again.Before(until) {
-			until = b.Again
+		if !b.Again.IsZero() {
+			until = earlier(until, b.Again)
+		}
+		// What moved while the gang was planned may not have been in its snapshot, and wakes nobody a second time.
+		if d.room.moves.freed != d.seen.freed || b.Wake == WhenAnythingMoves && d.room.moves != d.seen {
+			until = earlier(until, now.Add(lookSoon))
 		}
 		j := d.room.judge(w.Gang, b, until, d.vacancies)
 		j.closedBy = d.HoldsAgainst(id)
 		w.lane.shape.judged = j
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Blocked is why a gang that was tried found no place.

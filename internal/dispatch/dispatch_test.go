@@ -283,3 +283,23 @@ func TestWhy(t *testing.T) {
 		})
 	}
 }
+
+// Room that comes free while a gang is being planned may be missing in its snapshot: the verdict stands for a second only.
+func TestRoomFreedDuringAnAttemptIsNotMissed(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	one := resource.Amounts{"gpu": 1}
+	d := New(Options{})
+	d.SetNode("node", one, "")
+	d.Occupy("node", "pod", Use{Amount: one})
+	d.Add(Gang{ID: "gang", Queue: ledger.Default, Born: now, Shape: "one", Amount: one, Members: []Members{{Count: 1, Amount: one}}}, now)
+	turn, ok := d.Next(now)
+	if !ok {
+		t.Fatal("it is nobody's turn")
+	}
+	d.Vacate("node", "pod")
+	d.Block(turn.ID, Blocked{Verdict: gang.Verdict{Reason: gang.Unschedulable, Message: "no room"}}, now)
+	d.Wake()
+	if _, again := d.Next(now.Add(2 * time.Second)); !again {
+		t.Error("the gang sleeps although room came free that it has not seen")
+	}
+}

@@ -11,12 +11,17 @@ import (
 	"github.com/muster-scheduling/muster/internal/resource"
 )
 
+// moves counts how often room came free, and how often it was taken.
+type moves struct{ freed, taken int }
+
 // room is what the nodes have, and which shapes of waiting gangs found none.
 type room struct {
 	nodes map[string]*node
 	// capacity is what the nodes have in all.
 	capacity resource.Amounts
 	shapes   map[roomKey]*shape
+	// moves counts what came and went.
+	moves moves
 }
 
 type node struct {
@@ -221,6 +226,7 @@ func (n *node) slots(members Members) int64 {
 
 // freed wakes the shapes that can use what came free on a node, amount at most.
 func (r *room) freed(name string, n *node, amount resource.Amounts) {
+	r.moves.freed++
 	for _, s := range r.shapes {
 		switch j := s.judged; {
 		case j == nil:
@@ -233,6 +239,7 @@ func (r *room) freed(name string, n *node, amount resource.Amounts) {
 
 // taken takes note that a pod arrived on a node.
 func (r *room) taken(name string, n *node) {
+	r.moves.taken++
 	for _, s := range r.shapes {
 		switch j := s.judged; {
 		case j == nil:
@@ -279,6 +286,7 @@ func (d *Dispatcher) DeleteNode(name string) {
 
 // reopen drops all verdicts about room, after a change that may have made any of them wrong.
 func (d *Dispatcher) reopen() {
+	d.room.moves.freed++
 	d.idle = false
 	for _, s := range d.room.shapes {
 		s.judged = nil
