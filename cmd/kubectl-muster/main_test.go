@@ -172,6 +172,6 @@ func TestSchedulerFromEnvironment(t *testing.T) {
 	w.answers[explain.QueuesPath] = explain.Queues{Queues: []explain.Queue{{Name: "only"}}}
 	t.Setenv("MUSTER_SCHEDULER", w.scheduler.URL)
 	stdout, _, err := run(t, "", "queues", "--kubeconfig", filepath.Join(w.directory, "kubeconfig"),
-		"--certificate-authority", filepath.Join(w.directory, "ca.pem"), "--resource", "cpu")
-	mustFail(t, stdout, err, "the cluster has no cpu")
+		"--certificate-authority", filepath.Join(w.directory, "ca.pem"), "--resource", "nvidia.com/gpu")
+	mustFail(t, stdout, err, "the cluster has no nvidia.com/gpu")
 }
