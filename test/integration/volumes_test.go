@@ -86,8 +86,13 @@ func volumeConstraints() map[string]constraint {
 			localClass(), volume("disk-0", corev1.LabelHostname, "node-0", corev1.ReadWriteOnce), volume("disk-1", corev1.LabelHostname, "node-1", corev1.ReadWriteOnce),
 		}, objects...)
 	}
+	// Each volume has a name of its own: a claim whose volume is still the last test's in the volume controller's eyes waits
+	// for that controller's next full look.
+	volumes := 0
 	shared := func(mode corev1.PersistentVolumeAccessMode) []client.Object {
-		return []client.Object{localClass(), volume("shared", "rack", "rack-1", mode), claim("shared", "shared", mode)}
+		volumes++
+		name := fmt.Sprintf("shared-%d", volumes)
+		return []client.Object{localClass(), volume(name, "rack", "rack-1", mode), claim("shared", name, mode)}
 	}
 	one := append(members("gang", 1, cpu(1), uses("shared")), members("gang", 3, cpu(1), role("other"))...)
 	return map[string]constraint{
