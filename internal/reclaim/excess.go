@@ -58,14 +58,7 @@ func cheapestFirst(units []Unit) []int {
 	}
 	slices.SortFunc(order, func(a, b int) int {
 		x, y := units[a], units[b]
-		wholes := 0
-		if x.Rest != y.Rest {
-			wholes = -1
-			if x.Rest {
-				wholes = 1
-			}
-		}
-		return cmp.Or(wholes, cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Lost, y.Lost), y.Started.Compare(x.Started), cmp.Compare(a, b))
+		return cmp.Or(compareBool(x.Rest, y.Rest), cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Lost, y.Lost), y.Started.Compare(x.Started), cmp.Compare(a, b))
 	})
 	return order
 }

@@ -99,7 +99,7 @@ func TestMixedPriorityCountsAsTheHighest(t *testing.T) {
 	if got := r.order.get(low).priority; got != 5 {
 		t.Errorf("the leader goes with priority %d, want the highest of the gang", got)
 	}
-	if got := r.PriorityOf(low); got != 5 {
+	if got := r.members[low.UID].gang.priority(); got != 5 {
 		t.Errorf("the leader has priority %d, want the highest of the gang", got)
 	}
 }

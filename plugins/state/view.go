@@ -129,13 +129,3 @@ func (r *Registry) WaitsInPermit(uid types.UID) bool {
 
 // Sweep forgets the queue order of pods that left before a time.
 func (r *Registry) Sweep(before time.Time) { r.order.sweep(before) }
-
-// PriorityOf is the priority with which a pod is scheduled: its gang's, or its own.
-func (r *Registry) PriorityOf(pod *corev1.Pod) int32 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if m := r.members[pod.UID]; m != nil {
-		return m.gang.priority()
-	}
-	return priorityOf(pod)
-}
