@@ -40,6 +40,38 @@ const (
 	// Go duration: an autoscaler may bring nodes meanwhile. It starts when the gang does not fit, and anew after an eviction.
 	PreemptionDelayAnnotation = "scheduling.muster.dev/preemption-delay"
 
+	// TopologyRequiredAnnotation names the level of a Topology of which one domain has to hold all: on a PodGroup the whole
+	// gang, on a pod all pods of its role, or each segment of them.
+	TopologyRequiredAnnotation = "scheduling.muster.dev/topology-required"
+
+	// TopologyPreferredAnnotation names, in the same places, the level of which as few domains as possible should be used.
+	TopologyPreferredAnnotation = "scheduling.muster.dev/topology-preferred"
+
+	// SegmentSizeAnnotation, on a pod, divides its role into segments of so many members with consecutive indices. What the
+	// pod's topology annotations say then holds for each segment rather than for the role.
+	SegmentSizeAnnotation = "scheduling.muster.dev/segment-size"
+
+	// GPUTopologyRequiredAnnotation, on a pod, says how the GPUs of each of its containers have to be connected: LocalityNVLink
+	// or LocalityNUMA. GPUTopologyPreferredAnnotation says how they should be.
+	GPUTopologyRequiredAnnotation  = "scheduling.muster.dev/gpu-topology-required"
+	GPUTopologyPreferredAnnotation = "scheduling.muster.dev/gpu-topology-preferred"
+
+	// LocalityNVLink asks for GPUs of one NVLink island, LocalityNUMA for GPUs of one NUMA node.
+	LocalityNVLink = "nvlink"
+	LocalityNUMA   = "numa"
+
+	// PackingAnnotation, on a PodGroup or a pod, overrides how the scheduler's profile fills nodes: PackingPack or
+	// PackingSpread.
+	PackingAnnotation = "scheduling.muster.dev/packing"
+
+	// PackingPack keeps large holes free, PackingSpread takes the emptiest nodes first.
+	PackingPack   = "pack"
+	PackingSpread = "spread"
+
+	// ReplicaIndexLabel is the label with which Kubeflow's training jobs number the pods of a replica type from 0. It is the
+	// order of ranks: neighbours are placed near each other.
+	ReplicaIndexLabel = "training.kubeflow.org/replica-index"
+
 	// PodGroupLabel is the label with which a pod points to its PodGroup, in the pod's namespace. It belongs to the
 	// scheduler-plugins project and is what training-operator, mpi-operator, Trainer and KubeRay already write.
 	PodGroupLabel = "scheduling.x-k8s.io/pod-group"
