@@ -340,7 +340,7 @@ func (d *Dispatcher) Block(id string, b Blocked, now time.Time) {
 	if b.BackOff > 0 {
 		return // It says nothing about gangs of the same shape.
 	}
-	if b.Verdict.Reason == gang.Unschedulable || b.Verdict.Reason == gang.ExceedsCluster || b.Verdict.Reason == gang.Reserved {
+	if b.Verdict.Reason.WantsCapacity() || b.Verdict.Reason == gang.TopologyNotFound || b.Verdict.Reason == gang.Reserved {
 		until := now.Add(judgedAfresh)
 		if !b.Again.IsZero() {
 			until = earlier(until, b.Again)

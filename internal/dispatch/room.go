@@ -122,7 +122,7 @@ func (d *Dispatcher) goesBeforeAny(w *waiting, j *judged) bool {
 // mayHaveVacancy reports whether a gang that found no room, and whose turn came while others had all reservations, may have
 // one that has come free since.
 func (d *Dispatcher) mayHaveVacancy(w *waiting, j *judged) bool {
-	return j.vacancies != d.vacancies && j.verdict.Reason == gang.Unschedulable && !w.Elastic && w.lane.key.room.holder == "" &&
+	return j.vacancies != d.vacancies && j.verdict.Reason.WantsRoom() && !w.Elastic && w.lane.key.room.holder == "" &&
 		d.reservations() < d.options.Reservations
 }
 

@@ -11,6 +11,9 @@ const (
 	Misconfigured Reason = "Misconfigured"
 	// QueueNotFound: the gang names a queue that does not exist.
 	QueueNotFound Reason = "QueueNotFound"
+	// TopologyNotFound: the gang asks for a domain that does not exist: no Topology has its level, no node carries the label of
+	// it, or its members run in several domains already.
+	TopologyNotFound Reason = "TopologyNotFound"
 	// NamespaceNotAllowed: the queue does not admit gangs of this namespace.
 	NamespaceNotAllowed Reason = "NamespaceNotAllowed"
 	// ExceedsLimit: the gang alone asks for more than a queue of its chain may ever use.
@@ -23,6 +26,8 @@ const (
 	WaitingForMembers Reason = "WaitingForMembers"
 	// QuotaExceeded: a queue of the chain is at its limit for now.
 	QuotaExceeded Reason = "QuotaExceeded"
+	// TopologyNotMet: the cluster has room for the minimum, but no domain has that the gang may use.
+	TopologyNotMet Reason = "TopologyNotMet"
 	// Unschedulable: the queue would let the gang start, but the cluster has no room for the minimum of it.
 	Unschedulable Reason = "Unschedulable"
 	// Reserved: there is room, but it is kept for a gang that waits longer and would start later otherwise.
@@ -40,13 +45,16 @@ const (
 // Reasons lists every code that a waiting gang can have, in the order of precedence.
 func Reasons() []Reason {
 	return []Reason{
-		PodGroupNotFound, Misconfigured, QueueNotFound, NamespaceNotAllowed, ExceedsLimit, ExceedsCluster, QueueStopped,
-		WaitingForMembers, QuotaExceeded, Unschedulable, Reserved, MakingRoom, NotYetPlanned, Committing,
+		PodGroupNotFound, Misconfigured, QueueNotFound, TopologyNotFound, NamespaceNotAllowed, ExceedsLimit, ExceedsCluster, QueueStopped,
+		WaitingForMembers, QuotaExceeded, TopologyNotMet, Unschedulable, Reserved, MakingRoom, NotYetPlanned, Committing,
 	}
 }
 
+// WantsRoom reports whether the gang would start if enough pods left that run now.
+func (r Reason) WantsRoom() bool { return r == Unschedulable || r == TopologyNotMet }
+
 // WantsCapacity reports whether more nodes would help. Only then is a gang shown as unschedulable to an autoscaler.
-func (r Reason) WantsCapacity() bool { return r == Unschedulable || r == ExceedsCluster }
+func (r Reason) WantsCapacity() bool { return r.WantsRoom() || r == ExceedsCluster }
 
 // Verdict is why a gang waits: the dominant reason and words for the person who asks.
 type Verdict struct {
