@@ -57,6 +57,13 @@ type Class struct {
 	Nodes []int32
 	// Score prefers nodes, higher first, before any packing. It has one entry per entry of Nodes, or none at all.
 	Score []int64
+	// Cost is what a member spoils on a node for others that are to come, lower first. It counts among equal scores and
+	// before all rules of packing, which decide between nodes of equal cost. It has one entry per entry of Nodes, or none
+	// at all; internal/fragmentation computes it.
+	Cost []int64
+	// Spread puts each member on a node of its own as far as there are any, the emptiest first, instead of packing them.
+	// Score still goes first; Cost is not looked at.
+	Spread bool
 }
 
 // Space tells what arithmetic cannot: whether a member can be placed next to those that are placed already, where

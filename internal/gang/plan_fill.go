@@ -6,13 +6,14 @@ import (
 )
 
 // fill places up to want members of a class where it has room and returns how many. With a Space it goes over the nodes
-// again as long as that places more: a member that is refused may be accepted once others are placed.
+// again as long as that places more: a member that is refused may be accepted once others are placed. So it does with a
+// class that is to be spread, which puts one member on each node at a time.
 func (s *search) fill(class, want int) (int, error) {
 	filled := 0
 	for {
 		n, refused, err := s.pass(class, want-filled)
 		filled += n
-		if err != nil || filled == want || s.space == nil {
+		if err != nil || filled == want || s.space == nil && !(s.Classes[class].Spread && n > 0) {
 			return filled, err
 		}
 		if n == 0 {
@@ -26,12 +27,16 @@ func (s *search) fill(class, want int) (int, error) {
 // that refused.
 func (s *search) pass(class, want int) (filled int, refused []int32, err error) {
 	var took []int32 // nodes that did, in order
-	inVain := 0
+	inVain, spread := 0, s.Classes[class].Spread
 	for _, sp := range s.spots(class, want) {
 		if filled == want {
 			break
 		}
-		n, err := s.place(class, sp.node, min(sp.slots, want-filled))
+		most := min(sp.slots, want-filled)
+		if spread {
+			most = 1
+		}
+		n, err := s.place(class, sp.node, most)
 		if err != nil {
 			return filled, nil, err
 		}
@@ -41,7 +46,7 @@ func (s *search) pass(class, want int) (filled int, refused []int32, err error) 
 			continue
 		}
 		took = append(took, sp.node)
-		if s.space == nil || inVain == patience {
+		if s.space == nil || inVain == patience || spread {
 			continue
 		}
 		if n, err = s.revisit(class, want-filled, took[max(0, len(took)-revisited):]); err != nil {

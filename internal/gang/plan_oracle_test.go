@@ -169,7 +169,8 @@ func drawProblem(t *rapid.T, maxNodes, maxMembers int) Problem {
 			class.Count = between(0, left)
 		}
 		left -= class.Count
-		scored := between(0, 2) == 0
+		scored, costs := between(0, 2) == 0, between(0, 2) == 0
+		class.Spread = between(0, 4) == 0
 		for node := range p.Nodes {
 			if between(0, 6) == 0 {
 				continue
@@ -177,6 +178,9 @@ func drawProblem(t *rapid.T, maxNodes, maxMembers int) Problem {
 			class.Nodes = append(class.Nodes, int32(node))
 			if scored {
 				class.Score = append(class.Score, int64(between(0, 2)))
+			}
+			if costs {
+				class.Cost = append(class.Cost, int64(between(-1, 1)))
 			}
 		}
 		p.Classes = append(p.Classes, class)

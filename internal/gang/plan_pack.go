@@ -10,17 +10,21 @@ import (
 // spot is a node on which a class has room.
 type spot struct {
 	score    int64
+	cost     int64
 	idle     bool
 	unwanted int32
 	slots    int
 	node     int32
 }
 
-// preference puts the spots that are to be used first to the front: by the caller's score; nodes in use before idle ones;
-// those with the fewest resources that the class has no use for.
+// preference puts the spots that are to be used first to the front: by the caller's score, then its cost; nodes in use
+// before idle ones; those with the fewest resources that the class has no use for.
 func preference(a, b spot) int {
 	if a.score != b.score {
 		return cmp.Compare(b.score, a.score)
+	}
+	if a.cost != b.cost {
+		return cmp.Compare(a.cost, b.cost)
 	}
 	if a.idle != b.idle {
 		if a.idle {
@@ -29,6 +33,23 @@ func preference(a, b spot) int {
 		return -1
 	}
 	return cmp.Compare(a.unwanted, b.unwanted)
+}
+
+// spreading orders the spots of a class that is to be spread: by the caller's score, then from the emptiest on.
+func spreading(a, b spot) int {
+	if a.score != b.score {
+		return cmp.Compare(b.score, a.score)
+	}
+	if a.idle != b.idle {
+		if a.idle {
+			return -1
+		}
+		return 1
+	}
+	if a.slots != b.slots {
+		return cmp.Compare(b.slots, a.slots)
+	}
+	return cmp.Compare(a.node, b.node)
 }
 
 // packing orders the spots completely. Among equally preferred ones, nodes in use are filled from the tightest on, so
@@ -60,7 +81,14 @@ func (s *search) spots(class, want int) []spot {
 		if len(cl.Score) > 0 {
 			sp.score = cl.Score[i]
 		}
+		if len(cl.Cost) > 0 {
+			sp.cost = cl.Cost[i]
+		}
 		spots = append(spots, sp)
+	}
+	if cl.Spread {
+		slices.SortFunc(spots, spreading)
+		return spots
 	}
 	slices.SortFunc(spots, packing)
 	fitLast(spots, want)

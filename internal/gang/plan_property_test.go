@@ -118,7 +118,7 @@ func TestPlanIsMonotone(t *testing.T) {
 		larger.Classes = slices.Clone(p.Classes)
 		for c, class := range p.Classes {
 			larger.Classes[c].Nodes = append(slices.Clone(class.Nodes), int32(len(p.Nodes)))
-			larger.Classes[c].Score = nil
+			larger.Classes[c].Score, larger.Classes[c].Cost = nil, nil
 		}
 		if o := mustPlan(t, larger, nil); o.Result != Placed {
 			t.Fatalf("one more node, and it is %v", o.Result)
@@ -150,7 +150,7 @@ func TestPlanPacks(t *testing.T) {
 		p := drawProblem(t, 12, 20)
 		p.Classes = p.Classes[:1]
 		class := &p.Classes[0]
-		class.Score = nil
+		class.Score, class.Cost, class.Spread = nil, nil, false
 		for d := range class.Request {
 			class.Request[d]++ // so that no node has anything that the class has no use for
 		}
@@ -177,6 +177,28 @@ func TestPlanPacks(t *testing.T) {
 		}
 		if opened != fewest {
 			t.Fatalf("%d idle nodes opened, %d suffice", opened, fewest)
+		}
+	})
+}
+
+// No node gets two members of a class that is to be spread while another with room has none.
+func TestPlanSpreads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawProblem(t, 12, 20)
+		p.Classes = p.Classes[:1]
+		class := &p.Classes[0]
+		class.Score, class.Spread = nil, true
+		p.Need = Need{Total: 0}
+		members := map[int32]int{}
+		most := 0
+		for _, run := range mustPlan(t, p, nil).Runs {
+			members[run.Node] += run.Count
+			most = max(most, members[run.Node])
+		}
+		for _, node := range class.Nodes {
+			if n := members[node]; n < most-1 && class.Request.Times(p.Nodes[node].Free) > int64(n) {
+				t.Fatalf("node %d has %d members and room, another has %d", node, n, most)
+			}
 		}
 	})
 }

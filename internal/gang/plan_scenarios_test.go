@@ -45,6 +45,8 @@ type scenarioMembers struct {
 	Request map[string]int64
 	Nodes   []string
 	Score   map[string]int64
+	Cost    map[string]int64
+	Spread  bool
 }
 
 type scenarioRule struct {
@@ -142,7 +144,7 @@ func (sc scenario) problem(t *testing.T) (Problem, []string, []int) {
 }
 
 func (m scenarioMembers) class(request resource.Vector, names []string) Class {
-	class := Class{Role: m.Role, Count: m.Count, Request: request}
+	class := Class{Role: m.Role, Count: m.Count, Request: request, Spread: m.Spread}
 	for node, name := range names {
 		if m.Nodes != nil && !slices.Contains(m.Nodes, name) {
 			continue
@@ -150,6 +152,9 @@ func (m scenarioMembers) class(request resource.Vector, names []string) Class {
 		class.Nodes = append(class.Nodes, int32(node))
 		if m.Score != nil {
 			class.Score = append(class.Score, m.Score[name])
+		}
+		if m.Cost != nil {
+			class.Cost = append(class.Cost, m.Cost[name])
 		}
 	}
 	return class

@@ -85,7 +85,7 @@ func (p Problem) on(hold Hold) Problem {
 	on.Gang.Classes = slices.Clone(p.Gang.Classes)
 	for i := range on.Gang.Classes {
 		class := &on.Gang.Classes[i]
-		class.Nodes, class.Score = nil, nil
+		class.Nodes, class.Score, class.Cost = nil, nil, nil
 		for _, node := range p.Gang.Classes[i].Nodes {
 			if index[node] >= 0 {
 				class.Nodes = append(class.Nodes, index[node])

@@ -169,7 +169,7 @@ func (pl *FairShare) outlook(request state.Request, attempt *placement.Attempt) 
 	outlook := pl.gangs.Outlook(request, attempt.Table, attempt.Nodes)
 	asked := gang.Problem{Need: attempt.Problem.Need, Classes: make([]gang.Class, len(attempt.Problem.Classes))}
 	for i, class := range attempt.Problem.Classes {
-		class.Nodes, class.Score = attempt.Usable[i], nil
+		class.Nodes, class.Score, class.Cost = attempt.Usable[i], nil, nil
 		asked.Classes[i] = class
 	}
 	return reservation.Problem{
