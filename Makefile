@@ -59,9 +59,13 @@ lint: tools ## gofmt, go vet, staticcheck and the analysers of tools/lint
 	@bin/tools/staticcheck ./...
 	@go vet -vettool=$(CURDIR)/bin/tools/lint ./...
 
+# The kind in which nodes report their NUMA nodes and NVLink islands is not ours: its types and those who write it are elsewhere.
+layouts := github.com/k8stopologyawareschedwg/noderesourcetopology-api/pkg/apis/topology
+
 generate: tools ## deep copies of the API types, and the CRDs in manifests/crd
 	@bin/tools/controller-gen object paths=./apis/...
 	@bin/tools/controller-gen crd paths=./apis/... output:crd:dir=manifests/crd
+	@bin/tools/controller-gen crd paths=$(layouts)/v1alpha1 paths=$(layouts)/v1alpha2 output:crd:dir=manifests/crd
 
 tools: # what lint and generate run, at the versions of tools/go.mod
 	@go -C tools build -o ../bin/tools/ tool ./lint
