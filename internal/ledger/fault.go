@@ -74,7 +74,7 @@ func (l *Ledger) faultOf(n *node) *Fault {
 }
 
 // Shortfall says why the guarantee of the queue could not be kept even if all were taken back: the top queues guarantee more
-// of a resource than the cluster has. It is nil if they do not, and hinders nobody: nodes may be away for a while.
+// of a resource than the cluster has. It is nil if they do not, or nobody knows what the cluster has, and hinders nobody: nodes may be away for a while.
 func (l *Ledger) Shortfall(name string) *Fault {
 	n, ok := l.nodes[name]
 	if !ok {
@@ -82,7 +82,7 @@ func (l *Ledger) Shortfall(name string) *Fault {
 	}
 	for _, g := range n.guarantee {
 		together, has := guaranteed(l.tops, g.resource), at(l.capacity, g.dim)
-		if g.amount > 0 && together > has {
+		if g.amount > 0 && together > has && !resource.AreDevices(g.resource) {
 			return &Fault{Code: GuaranteeExceedsCluster, Queue: name,
 				Message: fmt.Sprintf("the cluster has %s %s, but the top queues guarantee %s together",
 					Format(g.resource, has), g.resource, Format(g.resource, together))}

@@ -9,12 +9,12 @@ import (
 // share returns the weighted dominant share of a queue: of all resources the greatest part of the cluster that the queue uses
 // above its guarantee, divided by its weight (dominant resource fairness, Ghodsi et al., NSDI 2011). What the average usage
 // has above the guarantee is added, if usage is averaged. Without a weight it is not divided; a resource that the cluster
-// lacks counts as one unit.
+// lacks counts as one unit, and one of which nobody knows what the cluster has plays no part.
 func (l *Ledger) share(n *node) fraction {
 	dominant := fraction{denominator: wide{low: 1}}
 	for d := range max(len(n.used), len(n.average)) {
 		above := n.above(d)
-		if above == (wide{}) {
+		if above == (wide{}) || resource.AreDevices(l.names[d]) {
 			continue
 		}
 		part := fraction{numerator: above, denominator: wide{low: uint64(max(at(l.capacity, d), 1))}}
