@@ -104,7 +104,7 @@ func (pl *Coscheduling) PreFilter(ctx context.Context, cycle fwk.CycleState, pod
 	case standing == state.Leading:
 		return pl.lead(ctx, cycle, pod, request, nodes)
 	}
-	closed := pl.closedNodes(request)
+	closed := pl.closedNodes(pod, request)
 	if len(closed) == 0 {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
@@ -121,9 +121,10 @@ type nodeSet sets.Set[string]
 func (n nodeSet) Clone() fwk.StateData { return n }
 
 // closedNodes are the nodes on which a pod would delay a gang for which room is kept there.
-func (pl *Coscheduling) closedNodes(request state.Request) nodeSet {
-	table := resource.NewTable(slices.Collect(maps.Keys(request.Amount))...)
-	asked, err := table.Vector(request.Amount)
+func (pl *Coscheduling) closedNodes(pod *corev1.Pod, request state.Request) nodeSet {
+	amount := state.RequestOf(pod)
+	table := resource.NewTable(slices.Collect(maps.Keys(amount))...)
+	asked, err := table.Vector(amount)
 	if err != nil {
 		return nil // The table was made of the very names.
 	}

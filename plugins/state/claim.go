@@ -16,7 +16,6 @@ import (
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
-	"github.com/muster-scheduling/muster/internal/resource"
 )
 
 // claim is a place in the line: a gang's, or that of one member beyond its minimum.
@@ -136,19 +135,19 @@ func (e *entry) enterLine() {
 func (e *entry) asked(id string) dispatch.Gang {
 	g := dispatch.Gang{
 		ID: id, Queue: e.queue(), Priority: e.priority(), Mending: e.running() > 0, Born: e.born,
-		Amount: resource.Amounts{}, Runtime: e.runtime(), Firm: e.firm(),
+		Runtime: e.runtime(), Firm: e.firm(),
 	}
-	waiting := e.pods(ready)
+	waiting, asked := e.pods(ready), newBill()
 	for _, pod := range e.minimum(waiting) {
 		m := e.members[pod.UID]
-		g.Amount.Add(m.amount)
+		asked.add(m)
 		if at := slices.IndexFunc(g.Members, func(group dispatch.Members) bool { return sameAmounts(group.Amount, m.amount) }); at >= 0 {
 			g.Members[at].Count++
 		} else {
 			g.Members = append(g.Members, dispatch.Members{Count: 1, Amount: m.amount})
 		}
 	}
-	g.Shape = e.shape(waiting)
+	g.Amount, g.Shape = asked.amount, e.shape(waiting)
 	return g
 }
 
@@ -262,7 +261,7 @@ func (e *entry) enterSurplus() {
 		}
 		e.registry.enter(m.claim, dispatch.Gang{
 			ID: m.claim.id, Queue: now.queue, Priority: now.priority, Born: m.pod.CreationTimestamp.Time, Shape: m.role + "\x00" + m.shape,
-			Amount: m.amount, Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: now.runtime, Firm: now.firm, Elastic: true,
+			Amount: billOf(m), Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: now.runtime, Firm: now.firm, Elastic: true,
 		})
 	}
 	e.terms = now

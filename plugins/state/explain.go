@@ -97,7 +97,7 @@ func (e *entry) amount() resource.Amounts {
 	amount := resource.Amounts{}
 	for _, m := range e.members {
 		if m.booked != nil {
-			amount.Add(m.booked.amount)
+			amount.Add(m.costs())
 		}
 	}
 	return amount
@@ -134,7 +134,7 @@ func (r *Registry) explainClaim(g *explain.Gang, c *claim, verdict gang.Verdict)
 		asked = c.e.asked(c.id)
 	} else {
 		reason = r.line.Why(c.id, r.now()).Reason
-		asked = dispatch.Gang{ID: c.id, Queue: g.Queue, Amount: c.m.amount, Firm: c.e.firm()}
+		asked = dispatch.Gang{ID: c.id, Queue: g.Queue, Amount: billOf(c.m), Firm: c.e.firm()}
 	}
 	g.Hints = r.hints(asked, reason, func(idle bool) []dispatch.Lack {
 		if idle {

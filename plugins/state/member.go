@@ -1,8 +1,6 @@
 package state
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
@@ -33,13 +31,14 @@ type member struct {
 	pod      *corev1.Pod
 	role     string
 	standing standing
-	// amount is what the pod asks for.
+	// amount is what the pod asks of its node; claims are the ResourceClaims that it uses, which cost its queue more.
 	amount resource.Amounts
+	claims []*deviceClaim
 	// planned is set while a plan names a node for the member that it has not been reserved on yet.
 	planned bool
 	// reserved is set from Reserve until the API server shows the pod as bound, or the reservation is given back.
 	reserved bool
-	// booked is what the member's queue is charged with; nil where it is not charged.
+	// booked is what the member's queue is charged with for what it asks of its node; nil where it is not charged.
 	booked *booking
 	// claim is the place in the line of a member beyond the minimum; nil where it stands in none.
 	claim *claim
@@ -48,7 +47,7 @@ type member struct {
 	shape string
 }
 
-// booking is what was charged for a member, and to whom.
+// booking is what was charged for a member or a ResourceClaim, and to whom.
 type booking struct {
 	queue  string
 	firm   bool
@@ -90,7 +89,7 @@ func (m *member) refresh(effects *Effects) {
 		m.become(unknown)
 	case bound || m.reserved:
 		m.become(held)
-	case len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulingv1alpha1.SchedulerName || lacksClaims(pod):
+	case len(pod.Spec.SchedulingGates) > 0 || pod.Spec.SchedulerName != schedulingv1alpha1.SchedulerName || lacksClaims(pod) || m.lacksDevices():
 		m.become(hindered)
 	default:
 		m.become(ready)
@@ -115,22 +114,30 @@ func (m *member) occupy() {
 // book charges the member's queue for it, or gives back what was charged. A pod counts from the moment that a plan names
 // its node, and a pod on its way out counts until it is gone.
 func (m *member) book() {
-	line := m.gang.registry.line
+	r := m.gang.registry
 	var due *booking
 	if ended := m.pod.Status.Phase == corev1.PodSucceeded || m.pod.Status.Phase == corev1.PodFailed; !ended &&
 		(m.planned || m.reserved || m.pod.Spec.NodeName != "") {
 		due = &booking{queue: m.gang.queue(), firm: m.gang.firm(), amount: m.amount}
 	}
-	switch was := m.booked; {
+	m.booked = r.rebook(m.booked, due)
+	for _, c := range m.claims {
+		r.use(c, m, due != nil)
+	}
+}
+
+// rebook gives back what was charged and charges what is due, nil for nothing, and returns the latter.
+func (r *Registry) rebook(was, due *booking) *booking {
+	switch {
 	case was != nil && due != nil && was.queue == due.queue && was.firm == due.firm && sameAmounts(was.amount, due.amount):
-		return
+		return was
 	case was != nil:
-		line.Release(was.queue, was.amount, was.firm)
+		r.line.Release(was.queue, was.amount, was.firm)
 	}
 	if due != nil {
-		line.Charge(due.queue, due.amount, due.firm)
+		r.line.Charge(due.queue, due.amount, due.firm)
 	}
-	m.booked = due
+	return due
 }
 
 // use is how the member takes room on its node.
@@ -145,20 +152,8 @@ func (m *member) use() dispatch.Use {
 // gone gives back all that the member holds.
 func (m *member) gone() {
 	m.leaveLine()
-	if m.booked != nil {
-		m.gang.registry.line.Release(m.booked.queue, m.booked.amount, m.booked.firm)
-		m.booked = nil
-	}
+	m.booked = m.gang.registry.rebook(m.booked, nil)
+	m.nameClaims(nil)
 }
 
 func sameAmounts(a, b resource.Amounts) bool { return len(a) == len(b) && a.Fits(b) && b.Fits(a) }
-
-// lacksClaims reports whether a resource claim of the pod is still to be made from its template. Only the pod's own
-// status tells when it is: planning before would fail, and the change wakes nobody but this pod.
-func lacksClaims(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.ResourceClaims, func(claim corev1.PodResourceClaim) bool {
-		return claim.ResourceClaimTemplateName != nil && !slices.ContainsFunc(pod.Status.ResourceClaimStatuses, func(made corev1.PodResourceClaimStatus) bool {
-			return made.Name == claim.Name
-		})
-	})
-}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/muster-scheduling/muster/internal/gang"
-	"github.com/muster-scheduling/muster/internal/resource"
 )
 
 // Placement is one member of a plan and the node that it gets.
@@ -67,11 +66,11 @@ func (r *Registry) Commit(request Request, placements []Placement) ([]Placement,
 	if !e.covers(p) {
 		return nil, effects, fmt.Errorf("committing the plan of gang %s: members left meanwhile", request.Key)
 	}
-	asked := resource.Amounts{}
+	asked := newBill()
 	for uid := range p.node {
-		asked.Add(e.members[uid].amount)
+		asked.add(e.members[uid])
 	}
-	if !r.line.MayStart(c.id, asked) {
+	if !r.line.MayStart(c.id, asked.amount) {
 		return nil, effects, fmt.Errorf("committing the plan of gang %s: queue %s was changed meanwhile", request.Key, c.turn.Queue)
 	}
 	leader := e.leader
@@ -102,7 +101,7 @@ func (r *Registry) trim(c *claim, placements []Placement, need gang.Need, extra 
 	for _, missing := range role {
 		left -= missing
 	}
-	keep, asked := make([]bool, len(placements)), resource.Amounts{}
+	keep, asked := make([]bool, len(placements)), newBill()
 	for i, placement := range placements {
 		m := c.e.members[placement.UID]
 		switch {
@@ -116,14 +115,13 @@ func (r *Registry) trim(c *claim, placements []Placement, need gang.Need, extra 
 			continue
 		}
 		keep[i] = true
-		asked.Add(m.amount)
+		asked.add(m)
 	}
 	kept := make([]Placement, 0, len(placements))
 	for i, placement := range placements {
 		if m := c.e.members[placement.UID]; m != nil && !keep[i] && extra > 0 {
-			more := asked.Clone()
-			more.Add(m.amount)
-			if keep[i] = r.line.MayStart(c.id, more); keep[i] {
+			more := asked.with(m)
+			if keep[i] = r.line.MayStart(c.id, more.amount); keep[i] {
 				asked = more
 				extra--
 			}
@@ -158,7 +156,7 @@ func (r *Registry) Reserve(pod *corev1.Pod, node string) (Effects, error) {
 		m.planned = false
 	case !r.hasTurn(m.claimOf()) || m.claim == nil && !e.key.Single():
 		return effects, fmt.Errorf("reserving node %s for pod %s/%s: its gang's plan is gone", node, pod.Namespace, pod.Name)
-	case !r.line.MayStart(m.claimOf().id, m.amount):
+	case !r.line.MayStart(m.claimOf().id, billOf(m)):
 		return effects, fmt.Errorf("reserving node %s for pod %s/%s: queue %s was changed meanwhile", node, pod.Namespace, pod.Name, e.queue())
 	case m.claim != nil:
 		m.leaveLine()

@@ -36,7 +36,11 @@ type Registry struct {
 	members map[types.UID]*member
 	// placed is the node of every pod that takes room, as the scheduler's cache has it.
 	placed map[types.UID]string
-	order  orderBook
+	// devices are the ResourceClaims, those included that pods name and that are not there. repriced are those that began or
+	// ceased to be charged, or cost something else, and whose waiting users have not been told.
+	devices  map[types.NamespacedName]*deviceClaim
+	repriced []*deviceClaim
+	order    orderBook
 	// dirty names the gangs that changed since the last Changed.
 	dirty map[Key]struct{}
 
@@ -62,6 +66,7 @@ func NewRegistry(now func() time.Time, options dispatch.Options) *Registry {
 		gangs:      map[Key]*entry{},
 		members:    map[types.UID]*member{},
 		placed:     map[types.UID]string{},
+		devices:    map[types.NamespacedName]*deviceClaim{},
 		order:      newOrderBook(),
 		dirty:      map[Key]struct{}{},
 		line:       dispatch.New(options),
@@ -226,6 +231,7 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		}
 	}
 	m.pod = pod
+	m.nameClaims(claimNames(pod))
 	was := m.standing
 	m.refresh(effects)
 	m.gang.stale = m.gang.stale || m.standing != was

@@ -258,6 +258,7 @@ func TestGangWaitsForTheClaimsOfItsMembers(t *testing.T) {
 	}
 	wantReason(t, r, "g", gang.WaitingForMembers)
 	wantAdmitted(t, r, a, false)
+	r.SetResourceClaim(gpuClaim(made, 1))
 	for i, p := range []*corev1.Pod{a, b} {
 		p = p.DeepCopy()
 		p.Status.ResourceClaimStatuses = []corev1.PodResourceClaimStatus{{Name: "gpu", ResourceClaimName: &made}}

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -54,7 +55,7 @@ func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry, leadin
 	}
 	for what, watch := range map[string]func(context.Context) error{
 		"pods": s.watchPods, "succeeded pods": s.watchSucceeded, "namespaces": s.watchNamespaces,
-		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues,
+		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues, "ResourceClaims": s.watchResourceClaims,
 	} {
 		if err := watch(ctx); err != nil {
 			return nil, fmt.Errorf("watching %s: %w", what, err)
@@ -131,6 +132,14 @@ func (s *Store) watchNamespaces(ctx context.Context) error {
 	return follow(s, s.handle.SharedInformerFactory().Core().V1().Namespaces().Informer(),
 		func(namespace *corev1.Namespace) { s.Apply(ctx, s.SetNamespace(namespace.Name, namespace.Labels)) },
 		func(namespace *corev1.Namespace) { s.Apply(ctx, s.SetNamespace(namespace.Name, nil)) })
+}
+
+func (s *Store) watchResourceClaims(ctx context.Context) error {
+	return follow(s, s.handle.SharedInformerFactory().Resource().V1().ResourceClaims().Informer(),
+		func(claim *resourcev1.ResourceClaim) { s.Apply(ctx, s.SetResourceClaim(claim)) },
+		func(claim *resourcev1.ResourceClaim) {
+			s.Apply(ctx, s.DeleteResourceClaim(claim.Namespace, claim.Name))
+		})
 }
 
 func (s *Store) watchQueues(ctx context.Context) error {

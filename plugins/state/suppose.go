@@ -43,6 +43,11 @@ func (r *Registry) Suppose(pg *podgroupv1alpha1.PodGroup, pods []*corev1.Pod) Su
 	}
 	for _, pod := range pods {
 		m := &member{gang: e, pod: pod, role: RoleOf(pod.Labels), amount: RequestOf(pod)}
+		for _, name := range claimNames(pod) {
+			if c := r.devices[name]; c != nil {
+				m.claims = append(m.claims, c)
+			}
+		}
 		e.members[pod.UID] = m
 		e.priorities[priorityOf(pod)]++
 		e.adopt(pod)

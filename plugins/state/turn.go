@@ -36,6 +36,7 @@ type Outcome struct {
 
 // advance gives the turn to the next gang if nobody has it.
 func (r *Registry) advance(effects *Effects) {
+	r.reprice(effects)
 	if !r.open {
 		return
 	}
@@ -174,16 +175,19 @@ func (r *Registry) request(c *claim, pods []*corev1.Pod) Request {
 	}
 	// Members beyond the minimum come along at once only where nobody else waits. The queue has been charged for the minimum.
 	if c.m == nil && request.Over == nil && r.line.Waiting() == 1 {
-		amount := c.turn.Amount.Clone()
+		asked := newBill()
 		r.line.Ledger.Release(c.turn.Queue, c.turn.Amount, c.turn.Firm)
 		minimum := c.e.minimum(pods)
+		for _, pod := range minimum {
+			asked.add(c.e.members[pod.UID])
+		}
 		for _, pod := range pods {
 			if len(minimum) > 0 && minimum[0] == pod {
 				minimum = minimum[1:]
 				continue
 			}
-			amount.Add(c.e.members[pod.UID].amount)
-			if r.line.Ledger.Check(c.turn.Queue, amount, c.turn.Firm) != nil {
+			asked.add(c.e.members[pod.UID])
+			if r.line.Ledger.Check(c.turn.Queue, asked.amount, c.turn.Firm) != nil {
 				break
 			}
 			request.Extra++

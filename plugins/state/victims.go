@@ -102,6 +102,11 @@ func (r *Registry) books() *ledger.Ledger {
 			books.Release(m.booked.queue, m.booked.amount, m.booked.firm)
 		}
 	}
+	for _, c := range r.devices {
+		if c.booked != nil && c.usedOnlyBy(func(m *member) bool { return m.pod.DeletionTimestamp != nil }) {
+			books.Release(c.booked.queue, c.booked.amount, c.booked.firm)
+		}
+	}
 	return books
 }
 
@@ -115,7 +120,8 @@ func (e *entry) units(preempt bool, minRuntime time.Duration, now time.Time) []U
 	var units []Unit
 	unit := Unit{Key: e.key, Queue: e.queue(), Priority: e.priority(), Preempt: preempt}
 	rest := unit
-	rest.Rest, rest.Usage = true, resource.Amounts{}
+	rest.Rest = true
+	var minimum []*member
 	left := maps.Clone(e.count[held])
 	for _, pod := range slices.Backward(e.pods(held)) {
 		m := e.members[pod.UID]
@@ -125,20 +131,22 @@ func (e *entry) units(preempt bool, minRuntime time.Duration, now time.Time) []U
 		if e.spec.Need(left).Met() && !e.key.Single() {
 			if now.Sub(started) >= minRuntime {
 				surplus := unit
-				surplus.Pods, surplus.Usage, surplus.Lost, surplus.Started = []*corev1.Pod{pod}, m.amount, lost, started
+				surplus.Pods, surplus.Lost, surplus.Started = []*corev1.Pod{pod}, lost, started
+				surplus.Usage = givenBack([]*member{m}, func(user *member) bool { return user == m })
 				units = append(units, surplus)
 			}
 			continue
 		}
 		left[m.role]++
 		rest.Pods = append(rest.Pods, pod)
-		rest.Usage.Add(m.amount)
+		minimum = append(minimum, m)
 		rest.Lost = resource.Sum(rest.Lost, lost)
 		if started.After(rest.Started) {
 			rest.Started = started
 		}
 	}
 	if len(rest.Pods) > 0 && now.Sub(rest.Started) >= minRuntime {
+		rest.Usage = givenBack(minimum, func(user *member) bool { return user.gang == e })
 		units = append(units, rest)
 	}
 	return units
@@ -155,7 +163,14 @@ func (e *entry) lost(m *member, started, now time.Time) int64 {
 		since = saved
 	}
 	var devices int64
-	for name, amount := range m.amount {
+	asked := m.amount
+	if len(m.claims) > 0 {
+		asked = asked.Clone()
+		for _, c := range m.claims {
+			asked.Add(c.amount)
+		}
+	}
+	for name, amount := range asked {
 		if IsExtended(corev1.ResourceName(name)) {
 			devices = resource.Sum(devices, amount)
 		}
