@@ -1,0 +1,349 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+)
+
+// question asks for as few domains of a level as possible that together take a number of members.
+//
+// For members of one class that share nothing but resources, the answer is exact: the largest domains first, and last the
+// tightest that takes the rest. For others this is a guess that is checked by planning, widened until it holds and then
+// narrowed again.
+type question struct {
+	s     *search
+	tree  *Tree
+	level int
+	above int   // the narrowest level of which all nodes are in one domain anyway, -1 if there is none
+	ask   []int // members by class
+	// held are the domains where members run: using them costs nothing.
+	held map[int32]bool
+	// fits plans all members on some nodes; nil if it finds no way.
+	fits func(nodes []int32) ([]run, error)
+	// classes are those with members.
+	classes []int
+}
+
+// question is about the gang as a whole.
+func (s *search) question(v *view, ask []int) *question {
+	return s.asking(v.tree, v.gang, v.gang.required, ask)
+}
+
+func (s *search) asking(t *Tree, a aim, above int, ask []int) *question {
+	q := &question{s: s, tree: t, level: a.preferred, above: above, ask: ask, held: map[int32]bool{}}
+	for _, node := range a.runs {
+		if domain := t.Domain(a.preferred, node); domain >= 0 {
+			q.held[domain] = true
+		}
+	}
+	for c, n := range ask {
+		if n > 0 {
+			q.classes = append(q.classes, c)
+		}
+	}
+	return q
+}
+
+// split divides nodes by the domains of a level. Each node in none is one of its own, and they come last.
+func (s *search) split(t *Tree, level int, nodes []int32) []area {
+	of := t.domains[level].of
+	lists := map[int32][]int32{}
+	var order []int32
+	for _, node := range nodes {
+		key := of[node]
+		if key < 0 {
+			key = int32(t.Domains(level)) + node
+		}
+		list, known := lists[key]
+		if !known {
+			order = append(order, key)
+		}
+		lists[key] = append(list, node)
+	}
+	slices.Sort(order)
+	areas := make([]area, len(order))
+	for i, key := range order {
+		areas[i] = s.area(key, lists[key])
+	}
+	return areas
+}
+
+// takes reports whether rooms add up to what is asked for, class by class.
+func (q *question) takes(caps []int64) bool {
+	for _, c := range q.classes {
+		if caps[c] < int64(q.ask[c]) {
+			return false
+		}
+	}
+	return true
+}
+
+// lower is the least number of new domains that could suffice.
+func (q *question) lower(areas []area) int {
+	base := make([]int64, q.s.classes)
+	var fresh []area
+	for _, a := range areas {
+		if q.held[a.domain] {
+			addTo(base, a.caps)
+		} else {
+			fresh = append(fresh, a)
+		}
+	}
+	fewest := 0
+	caps := make([]int64, len(fresh))
+	for _, c := range q.classes {
+		for i, a := range fresh {
+			caps[i] = a.caps[c]
+		}
+		slices.Sort(caps)
+		left, n := int64(q.ask[c])-base[c], 0
+		for i := len(caps) - 1; i >= 0 && left > 0; i-- {
+			left -= caps[i]
+			n++
+		}
+		fewest = max(fewest, n)
+	}
+	return fewest + len(q.held)
+}
+
+func addTo(caps, more []int64) {
+	for c := range caps {
+		caps[c] += more[c]
+	}
+}
+
+// answer improves a plan that lies on the given nodes.
+func (q *question) answer(nodes []int32, runs []run) ([]run, error) {
+	areas := q.s.split(q.tree, q.level, nodes)
+	best := &set{runs: runs, n: q.tree.used(q.level, runs, nil)}
+	base, fresh := q.base(areas)
+	if found, err := q.try(base); err != nil || found != nil {
+		return found, err
+	}
+	found, err := q.one(base, fresh)
+	if err != nil || found != nil {
+		return found, err
+	}
+	chosen, err := q.few(base, fresh, len(fresh))
+	if err != nil {
+		return nil, err
+	}
+	if chosen != nil && chosen.n <= best.n {
+		best = chosen
+	}
+	for level := q.level - 1; level > q.above; level-- {
+		near, err := q.near(level, base, fresh, best.n)
+		if err != nil {
+			return nil, err
+		}
+		if near != nil {
+			return near.runs, nil
+		}
+	}
+	return best.runs, nil
+}
+
+// set is a number of domains and a plan in them.
+type set struct {
+	runs []run
+	n    int
+}
+
+// base are the domains where members run, as one area, and the others.
+func (q *question) base(areas []area) (area, []area) {
+	base := area{caps: make([]int64, q.s.classes)}
+	var fresh []area
+	for _, a := range areas {
+		if q.held[a.domain] {
+			base = base.and(a)
+		} else {
+			fresh = append(fresh, a)
+		}
+	}
+	return base, fresh
+}
+
+func (a area) and(more ...area) area {
+	joint := area{domain: a.domain, nodes: slices.Clone(a.nodes), caps: slices.Clone(a.caps), room: a.room, idle: a.idle}
+	for _, m := range more {
+		joint.nodes = append(joint.nodes, m.nodes...)
+		addTo(joint.caps, m.caps)
+		joint.room += m.room
+		joint.idle += m.idle
+	}
+	slices.Sort(joint.nodes)
+	return joint
+}
+
+// try plans in an area if it has room enough.
+func (q *question) try(a area) ([]run, error) {
+	if !q.takes(a.caps) || q.s.space != nil && q.s.steps >= q.s.budget {
+		return nil, nil
+	}
+	return q.fits(a.nodes)
+}
+
+// tries is how many domains are planned in at most, one after the other, where a bound does not tell whether they do.
+const tries = 256
+
+// one looks for a single domain, the tightest first.
+func (q *question) one(base area, fresh []area) ([]run, error) {
+	var enough []area
+	for _, a := range fresh {
+		if q.takes(base.and(a).caps) {
+			enough = append(enough, a)
+		}
+	}
+	slices.SortStableFunc(enough, tighter)
+	for i := 0; i < len(enough) && i < tries; i++ {
+		if runs, err := q.try(base.and(enough[i])); err != nil || runs != nil {
+			return runs, err
+		}
+	}
+	return nil, nil
+}
+
+func tighter(a, b area) int { return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.idle, b.idle)) }
+
+// few chooses at most limit of the fresh domains. Nil if that does not work.
+func (q *question) few(base area, fresh []area, limit int) (*set, error) {
+	order, enough := q.largest(base, fresh)
+	enough = max(enough, 1) // none is known not to do
+	if enough > limit {
+		return nil, nil
+	}
+	limit = min(limit, len(order))
+	failed := enough - 1
+	var runs []run
+	n := enough
+	for step := 1; ; step *= 2 {
+		var err error
+		if runs, err = q.try(base.and(order[:n]...)); err != nil {
+			return nil, err
+		}
+		if runs != nil {
+			break
+		}
+		if n == limit {
+			return nil, nil
+		}
+		failed, n = n, min(n+step, limit)
+	}
+	for n-failed > 1 {
+		middle := (n + failed) / 2
+		fewer, err := q.try(base.and(order[:middle]...))
+		if err != nil {
+			return nil, err
+		}
+		if fewer == nil {
+			failed = middle
+		} else {
+			runs, n = fewer, middle
+		}
+	}
+	runs, err := q.tail(base.and(order[:n-1]...), order[n-1:], runs)
+	return &set{runs: runs, n: n}, err
+}
+
+// tail exchanges the last domain for the tightest that does as well.
+func (q *question) tail(first area, others []area, runs []run) ([]run, error) {
+	last := others[0]
+	candidates := slices.Clone(others[1:])
+	slices.SortStableFunc(candidates, tighter)
+	failures := 0
+	for _, a := range candidates {
+		if tighter(a, last) >= 0 || failures == 4 {
+			break
+		}
+		joint := first.and(a)
+		if !q.takes(joint.caps) {
+			continue
+		}
+		better, err := q.try(joint)
+		if err != nil || better != nil {
+			return better, err
+		}
+		failures++
+	}
+	return runs, nil
+}
+
+// largest orders domains by what they take of what the ones before leave, and tells how many suffice by their room: more than
+// there are if all do not.
+func (q *question) largest(base area, fresh []area) (order []area, enough int) {
+	left := make([]int, len(q.ask))
+	for _, c := range q.classes {
+		left[c] = max(0, q.ask[c]-int(min(base.caps[c], int64(q.ask[c]))))
+	}
+	order = slices.Clone(fresh)
+	sortBy := func(list []area) {
+		slices.SortStableFunc(list, func(a, b area) int { return cmp.Compare(b.size(left), a.size(left)) })
+	}
+	sortBy(order)
+	for n := 0; n < len(order); n++ {
+		if sum(left) == 0 {
+			return order, n
+		}
+		if len(q.classes) > 1 && n > 0 && n < 64 {
+			sortBy(order[n:])
+		}
+		for c := range left {
+			left[c] -= int(min(order[n].caps[c], int64(left[c])))
+		}
+	}
+	if sum(left) > 0 {
+		return order, len(order) + 1
+	}
+	return order, len(order)
+}
+
+// size is how many of the members an area takes, and among those that take all the rest of one class how large it is.
+func (a area) size(left []int) int64 {
+	size := int64(0)
+	for c, n := range left {
+		if n > 0 {
+			size += min(a.caps[c], int64(n))
+		}
+	}
+	return size
+}
+
+// near looks for domains inside one domain of a wider level, no more than limit.
+func (q *question) near(level int, base area, fresh []area, limit int) (*set, error) {
+	groups := map[int32][]area{}
+	var order []int32
+	for _, a := range fresh {
+		wider := q.tree.Domain(level, a.nodes[0])
+		if wider < 0 {
+			continue
+		}
+		if groups[wider] == nil {
+			order = append(order, wider)
+		}
+		groups[wider] = append(groups[wider], a)
+	}
+	type scope struct {
+		areas []area
+		few   int
+		room  int64
+	}
+	var scopes []scope
+	for _, wider := range order {
+		sc := scope{areas: groups[wider]}
+		joint := base.and(sc.areas...)
+		if !q.takes(joint.caps) {
+			continue
+		}
+		if sc.few, sc.room = q.lower(sc.areas)-len(q.held), joint.room; sc.few <= limit {
+			scopes = append(scopes, sc)
+		}
+	}
+	slices.SortStableFunc(scopes, func(a, b scope) int { return cmp.Or(cmp.Compare(a.few, b.few), cmp.Compare(a.room, b.room)) })
+	for _, sc := range scopes {
+		found, err := q.few(base, sc.areas, limit)
+		if err != nil || found != nil {
+			return found, err
+		}
+	}
+	return nil, nil
+}
