@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -24,14 +27,15 @@ const (
 type apiserverConfig struct {
 	// Dir is the directory of the measurement: the child keeps its files there, and removes it in the end.
 	Dir, Kubeconfig string
-	Nodes           localcluster.NodeGroup
-	// NativeGangs turns on what kube-scheduler's own gangs need.
-	NativeGangs bool
+	Nodes           []localcluster.NodeGroup
+	// Gates are the feature gates that kube-scheduler's own gangs need; nil if they are not measured.
+	Gates map[string]bool
 }
 
 // schedulerConfig is what the child with the scheduler is told.
 type schedulerConfig struct {
 	System, Dir, Kubeconfig string
+	Gates                   map[string]bool
 }
 
 // runChild is main in a child.
@@ -60,11 +64,11 @@ func runAPIServer(ctx context.Context, c apiserverConfig) error {
 		DataDir:    filepath.Join(c.Dir, "data"),
 		Kubeconfig: c.Kubeconfig,
 		Components: []localcluster.Component{localcluster.Etcd, localcluster.APIServer},
-		Nodes:      []localcluster.NodeGroup{c.Nodes},
+		Nodes:      c.Nodes,
 		Verbose:    true,
 	}
-	if c.NativeGangs {
-		config.FeatureGates = map[string]bool{"GenericWorkload": true}
+	if c.Gates != nil {
+		config.FeatureGates = c.Gates
 		config.APIServerArgs = []string{"--runtime-config=scheduling.k8s.io/v1beta1=true"}
 	}
 	cluster, err := localcluster.Start(ctx, config)
@@ -93,6 +97,15 @@ clientConnection:
   qps: -1
 `
 
+// gateList writes feature gates as a flag.
+func gateList(gates map[string]bool) string {
+	var list []string
+	for _, gate := range slices.Sorted(maps.Keys(gates)) {
+		list = append(list, fmt.Sprintf("%s=%t", gate, gates[gate]))
+	}
+	return strings.Join(list, ",")
+}
+
 // runScheduler runs the scheduler under test until the context ends.
 func runScheduler(ctx context.Context, c schedulerConfig) error {
 	var command *cobra.Command
@@ -103,7 +116,7 @@ func runScheduler(ctx context.Context, c schedulerConfig) error {
 			return fmt.Errorf("configuring the scheduler: %w", err)
 		}
 		command = scheduler.NewSchedulerCommand()
-		command.SetArgs([]string{"--config", file, "--secure-port", "0", "--feature-gates", "GenericWorkload=true"})
+		command.SetArgs([]string{"--config", file, "--secure-port", "0", "--feature-gates", gateList(c.Gates)})
 		// Upstream's command heeds signals, not its context.
 		go func() {
 			<-ctx.Done()

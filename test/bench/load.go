@@ -50,7 +50,7 @@ func submit(ctx context.Context, c *clients, w workload, system string, seed uin
 		return trace{}, fmt.Errorf("watching the pods: the watch ended: %w", errors.Join(bindings.err, ctx.Err()))
 	case <-bounded.Done():
 	}
-	t.events = bindings.stop()
+	t.events, t.nodes = bindings.stop()
 	t.end = time.Now()
 	return t, ctx.Err()
 }
@@ -102,8 +102,9 @@ type bindingWatch struct {
 	// whole is closed once as many gangs as fit are whole; broken once the watch has ended.
 	whole, broken chan struct{}
 	cancel        context.CancelFunc
-	// events and err may be read once broken is closed.
+	// events, nodes and err may be read once broken is closed.
 	events []witness.Event
+	nodes  map[string]string
 	err    error
 }
 
@@ -117,7 +118,9 @@ func watchBindings(ctx context.Context, kube kubernetes.Interface, w workload) (
 		return nil, fmt.Errorf("there are %d pods already", len(list.Items))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	b := &bindingWatch{whole: make(chan struct{}), broken: make(chan struct{}), cancel: cancel}
+	b := &bindingWatch{
+		whole: make(chan struct{}), broken: make(chan struct{}), cancel: cancel, nodes: make(map[string]string, w.gangs*w.size),
+	}
 	go func() {
 		defer close(b.broken)
 		if err := b.follow(ctx, pods, list.ResourceVersion, w); err != nil && ctx.Err() == nil {
@@ -129,14 +132,13 @@ func watchBindings(ctx context.Context, kube kubernetes.Interface, w workload) (
 
 // follow watches until the context ends.
 func (b *bindingWatch) follow(ctx context.Context, pods corev1client.PodInterface, version string, w workload) error {
-	seen := make(map[string]bool, w.gangs*w.size)
 	held := make(map[string]int, w.gangs)
 	whole := 0
 	return followPods(ctx, pods, version, func(_ watch.EventType, p *corev1.Pod) {
-		if p.Spec.NodeName == "" || seen[p.Name] {
+		if p.Spec.NodeName == "" || b.nodes[p.Name] != "" {
 			return
 		}
-		seen[p.Name] = true
+		b.nodes[p.Name] = p.Spec.NodeName
 		gang := gangOf(p)
 		b.events = append(b.events, witness.Event{At: time.Now(), Gang: gang, Pod: p.Name, Kind: witness.Bound})
 		if held[gang]++; held[gang] == w.size {
@@ -168,11 +170,11 @@ func followPods(ctx context.Context, pods corev1client.PodInterface, version str
 	return nil
 }
 
-// stop ends the watch and returns what was seen. It may be called more than once.
-func (b *bindingWatch) stop() []witness.Event {
+// stop ends the watch and returns the bindings, and the node of each pod. It may be called more than once.
+func (b *bindingWatch) stop() ([]witness.Event, map[string]string) {
 	b.cancel()
 	<-b.broken
-	return b.events
+	return b.events, b.nodes
 }
 
 // sleep returns after some time, or with the context's error when that ends.

@@ -58,11 +58,11 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(usage)
 	f.IntVar(&o.rounds, "rounds", 3, "how often each system is measured, in turn")
-	f.StringVar(&names, "workloads", strings.Join(workloadNames(), ","), "which workloads to run")
+	f.StringVar(&names, "workloads", strings.Join(workloadNames(), ","), "which workloads to run; W1/10 is W1 with a tenth of its nodes and gangs, to try things out")
 	f.StringVar(&systemList, "systems", strings.Join(systems, ","), "which systems to measure")
 	f.StringVar(&o.csv, "csv", "bench.csv", "the file to write all measurements to")
 	f.StringVar(&o.read, "read", "", "measure nothing, but show the measurements of this CSV again")
-	f.DurationVar(&o.deadline, "deadline", 3*time.Minute, "how long one workload may take")
+	f.DurationVar(&o.deadline, "deadline", 5*time.Minute, "how long one workload may take")
 	f.Uint64Var(&o.seed, "seed", 1, "what the random orders of submission begin with")
 	f.BoolVar(&o.check, "check", false, "fail unless every target that was measured is met")
 	if err := f.Parse(args); err != nil {
@@ -75,11 +75,11 @@ func parse(args []string, usage io.Writer) (options, error) {
 		return o, fmt.Errorf("--rounds is %d, but must be at least 1", o.rounds)
 	}
 	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
-		if i < 0 {
-			return o, fmt.Errorf("--workloads: there is no %q, only %s", name, strings.Join(workloadNames(), ", "))
+		w, err := named(name)
+		if err != nil {
+			return o, fmt.Errorf("--workloads: %w", err)
 		}
-		o.workloads = append(o.workloads, workloads[i])
+		o.workloads = append(o.workloads, w)
 	}
 	for name := range strings.SplitSeq(systemList, ",") {
 		if !slices.Contains(systems, name) {
@@ -131,7 +131,7 @@ func measureAll(ctx context.Context, o options, m machine, out io.Writer) ([]res
 				if !w.measuredOn(system) {
 					continue
 				}
-				fmt.Fprintf(out, "%3d/%d  round %d  %-3s  %-6s  ", len(results)+1, all, round, w.name, system)
+				fmt.Fprintf(out, "%3d/%d  round %d  %-4s  %-6s  ", len(results)+1, all, round, w.name, system)
 				began := time.Now()
 				r := measure(ctx, w, system, round, o.seed+uint64(round), o.deadline)
 				if ctx.Err() != nil {

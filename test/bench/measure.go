@@ -20,15 +20,37 @@ import (
 
 // startDeadline is how long an API server with all of its nodes, or a scheduler until it has bound its first gang, may
 // take to start.
-const startDeadline = time.Minute
+const startDeadline = 2 * time.Minute
 
 // measure runs one workload on one system, on an API server and a scheduler of its own, and leaves nothing behind.
 func measure(ctx context.Context, w workload, system string, round int, seed uint64, deadline time.Duration) result {
 	r := result{round: round, workload: w.name, system: system, values: map[string]float64{}}
-	if err := r.run(ctx, w, seed, deadline); err != nil {
+	run := r.run
+	if w.pure != nil {
+		run = r.compute
+	}
+	if err := run(ctx, w, seed, deadline); err != nil {
 		r.broken, r.complete, r.note = true, false, err.Error()
 	}
 	return r
+}
+
+// compute lets a pure workload compute until the deadline, without any cluster.
+func (r *result) compute(ctx context.Context, w workload, seed uint64, deadline time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	values, err := w.pure(ctx, w, seed)
+	maps.Copy(r.values, values)
+	r.complete = err == nil
+	return err
+}
+
+// gates are the feature gates of a system for a workload; nil for those that need none.
+func (r *result) gates(w workload) map[string]bool {
+	if r.system != "native" {
+		return nil
+	}
+	return w.gates()
 }
 
 func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time.Duration) (err error) {
@@ -40,7 +62,7 @@ func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time
 
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	apiserver, err := startChild(dir, apiserverRole, apiserverConfig{
-		Dir: dir, Kubeconfig: kubeconfig, Nodes: w.nodeGroup(), NativeGangs: r.system == "native",
+		Dir: dir, Kubeconfig: kubeconfig, Nodes: w.nodeGroups(), Gates: r.gates(w),
 	})
 	if err != nil {
 		return err
@@ -61,7 +83,7 @@ func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time
 	children := []*child{apiserver}
 	if r.system != "raw" {
 		scheduler, startErr := startChild(dir, schedulerRole,
-			schedulerConfig{System: r.system, Dir: dir, Kubeconfig: kubeconfig})
+			schedulerConfig{System: r.system, Dir: dir, Kubeconfig: kubeconfig, Gates: r.gates(w)})
 		if startErr != nil {
 			return startErr
 		}
@@ -103,7 +125,10 @@ func (r *result) load(
 		r.note = fmt.Sprintf("%.0f of %d gangs whole and %.0f partly bound after %v",
 			r.values["whole_gangs"], w.fit, r.values["partial_gangs"], deadline)
 	}
-	return meter.read(r.values)
+	if err := meter.read(r.values); err != nil {
+		return err
+	}
+	return r.checkDomains(ctx, c, w, t)
 }
 
 // play lets a workload go its own way until the deadline.
@@ -153,12 +178,10 @@ func prepare(ctx context.Context, c *clients, w workload, system string) error {
 	if w.play != nil {
 		return nil
 	}
-	for i := range w.gangs {
-		if err := createGang(ctx, c, system, loadNamespace, gangName(i), w.size, w.queueOf(i)); err != nil {
-			return err
-		}
+	if err := createTopology(ctx, c, w.levels); err != nil {
+		return err
 	}
-	return nil
+	return createGangs(ctx, c, w, system)
 }
 
 // whileAlive is a context that ends as soon as one of the children does, with that as its cause.

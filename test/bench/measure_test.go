@@ -59,6 +59,8 @@ func TestMeasure(t *testing.T) {
 var ofPlays = []string{
 	"waiting_gangs", "start_s", "start_worst_s", "job_cpu_ms", "job_cpu_alone_ms", "job_cpu_added_ms", "idle_cpu_ms",
 	"running_jobs", "proof_cluster_s", "proof_guarantee_s", "proof_budget_s", "reclaim_s", "evicted_pods", "first_evicted_s", "claim_s",
+	"split_gangs", "plan_idle_ms", "plan_idle_racks", "plan_fragmented_ms", "plan_fragmented_racks", "plan_narrow_ms",
+	"plan_narrow_racks", "plan_refused_ms", "plan_tree_ms", "plan_slowest_ms",
 }
 
 // TestPlays goes through small plays, and through gangs in queues.

@@ -21,20 +21,23 @@ import (
 
 const gpu corev1.ResourceName = "nvidia.com/gpu"
 
-// nodeGroup is the nodes of a workload, with room to spare for all but GPUs.
-func (w workload) nodeGroup() localcluster.NodeGroup {
+// nodeGroups are the nodes of a workload, with room to spare for all but GPUs.
+func (w workload) nodeGroups() []localcluster.NodeGroup {
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("32"),
 		corev1.ResourceMemory: resource.MustParse("256Gi"),
 		corev1.ResourcePods:   resource.MustParse("110"),
 	}
+	if w.small {
+		capacity[corev1.ResourceCPU], capacity[corev1.ResourceMemory] = resource.MustParse("4"), resource.MustParse("32Gi")
+	}
 	if w.gpusPerNode > 0 {
 		capacity[gpu] = *resource.NewQuantity(int64(w.gpusPerNode), resource.DecimalSI)
 	}
-	return localcluster.NodeGroup{Name: "node", Count: w.nodes, Capacity: capacity}
+	return nodeGroups(localcluster.NodeGroup{Name: "node", Count: w.nodes, Capacity: capacity}, w.levels)
 }
 
-// nodeName names the i-th node of a workload, counted round and round.
+// nodeName names the i-th node of a workload without levels, counted round and round.
 func (w workload) nodeName(i int) string { return fmt.Sprintf("node-%d", i%w.nodes) }
 
 // pod is a pod of the shape that Kubernetes' own scheduler benchmarks use, bound to its gang in the words of a system.
@@ -69,25 +72,48 @@ func pod(system, namespace, gang string, index int, gpus bool) *corev1.Pod {
 // gangOf is the gang that a pod made by pod belongs to.
 func gangOf(p *corev1.Pod) string { return p.Name[:strings.LastIndexByte(p.Name, '-')] }
 
+// createGangs creates the objects of all gangs of a workload.
+func createGangs(ctx context.Context, c *clients, w workload, system string) error {
+	for i := range w.gangs {
+		if err := w.createGang(ctx, c, system, loadNamespace, gangName(i), w.queueOf(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createGang creates the object of a gang of so many pods that asks for nothing else.
+func createGang(ctx context.Context, c *clients, system, namespace, gang string, size int, queue string) error {
+	return workload{size: size}.createGang(ctx, c, system, namespace, gang, queue)
+}
+
 // createGang creates the object that makes a gang of the pods that will name it; raw knows none. queue names its queue;
 // empty for none.
-func createGang(ctx context.Context, c *clients, system, namespace, gang string, size int, queue string) error {
+func (w workload) createGang(ctx context.Context, c *clients, system, namespace, gang, queue string) error {
 	var err error
 	switch system {
 	case "native":
-		_, err = c.kube.SchedulingV1beta1().PodGroups(namespace).Create(ctx, &schedulingv1beta1.PodGroup{
+		want := w.nativeConstraints()
+		var made *schedulingv1beta1.PodGroup
+		made, err = c.kube.SchedulingV1beta1().PodGroups(namespace).Create(ctx, &schedulingv1beta1.PodGroup{
 			ObjectMeta: metav1.ObjectMeta{Name: gang},
-			Spec: schedulingv1beta1.PodGroupSpec{SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
-				Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: int32(size)},
-			}},
+			Spec: schedulingv1beta1.PodGroupSpec{
+				SchedulingPolicy: schedulingv1beta1.PodGroupSchedulingPolicy{
+					Gang: &schedulingv1beta1.GangSchedulingPolicy{MinCount: int32(w.size)},
+				},
+				SchedulingConstraints: want,
+			},
 		}, metav1.CreateOptions{})
+		if err == nil && want != nil && made.Spec.SchedulingConstraints == nil {
+			err = errConstraintsDropped
+		}
 	case "muster":
 		group := &podgroupv1alpha1.PodGroup{
 			TypeMeta: metav1.TypeMeta{
 				APIVersion: podgroupv1alpha1.SchemeGroupVersion.String(), Kind: "PodGroup",
 			},
-			ObjectMeta: metav1.ObjectMeta{Name: gang},
-			Spec:       podgroupv1alpha1.PodGroupSpec{MinMember: int32(size)},
+			ObjectMeta: metav1.ObjectMeta{Name: gang, Annotations: w.annotations()},
+			Spec:       podgroupv1alpha1.PodGroupSpec{MinMember: int32(w.size)},
 		}
 		if queue != "" {
 			group.Labels = map[string]string{schedulingv1alpha1.QueueLabel: queue}

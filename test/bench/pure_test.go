@@ -31,7 +31,11 @@ func TestOrder(t *testing.T) {
 			t.Fatalf("the same seed gave another order:\n%s", diff)
 		}
 	})
-	if w3 := workloads[2]; w3.order(1)[0] == w3.order(2)[0] && w3.order(1)[1] == w3.order(2)[1] {
+	w3, err := named("W3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w3.order(1)[0] == w3.order(2)[0] && w3.order(1)[1] == w3.order(2)[1] {
 		t.Error("two seeds gave the same start of the order")
 	}
 }
@@ -169,16 +173,16 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestShareOfW1(t *testing.T) {
+func TestShareOf(t *testing.T) {
 	results := append(measured(),
 		result{round: 1, workload: "W1Q", system: "muster", complete: true, values: map[string]float64{"pods_per_s": 540}},
 		result{round: 2, workload: "W1Q", system: "muster", complete: true, values: map[string]float64{"pods_per_s": 210}},
 		result{round: 3, workload: "W1Q", system: "muster", complete: true, values: map[string]float64{"pods_per_s": 500}},
 	)
-	if got, ok := shareOfW1(results); !ok || math.Abs(got-0.975) > 1e-9 {
+	if got, ok := shareOf("W1Q", "W1")(results); !ok || math.Abs(got-0.975) > 1e-9 {
 		t.Errorf("share %v, %v; want the median of 0.9 and 1.05", got, ok)
 	}
-	if _, ok := shareOfW1(measured()); ok {
+	if _, ok := shareOf("W1Q", "W1")(measured()); ok {
 		t.Error("W1Q was not measured, but has a share")
 	}
 }

@@ -18,13 +18,16 @@ type trace struct {
 	created []time.Time
 	// events are the bindings in the order in which the watch told of them.
 	events []witness.Event
+	// nodes holds the node of each pod that was bound.
+	nodes map[string]string
 }
 
 // result is one measurement: one workload on one system in one round.
 type result struct {
 	round            int
 	workload, system string
-	// complete says that every gang that fits was whole before the deadline; note says what was missing, or what broke.
+	// complete says that every gang that fits was whole before the deadline; broken that something failed, or that gangs are
+	// where they must not be. note says what was missing, or what broke.
 	complete, broken bool
 	note             string
 	// values holds what was measured by metric name. What could not be measured is absent.
@@ -52,6 +55,7 @@ var metrics = []metric{
 	{"whole_gangs", "gangs whole", 0, ""},
 	{"partial_gangs", "gangs partly bound", 0, ""},
 	{"bound_pods", "pods bound", 0, ""},
+	{"split_gangs", "gangs in more than one domain of the level they ask for", 0, ""},
 	{"longest_burst_s", "longest time a gang took to bind, s", 2, ""},
 	{"longest_pause_s", "longest pause in that, s", 2, ""},
 	{"waiting_gangs", "gangs that wait", 0, ""},
@@ -69,6 +73,15 @@ var metrics = []metric{
 	{"evicted_pods", "jobs evicted", 0, "evicted"},
 	{"first_evicted_s", "the gang's last create → first eviction, s", 2, ""},
 	{"claim_s", "the gang's last create → all bound, s", 2, ""},
+	{"plan_idle_ms", "one core: a plan on the idle cluster, slowest of 10, ms", 1, "idle ms"},
+	{"plan_idle_racks", "… racks that it uses", 0, ""},
+	{"plan_fragmented_ms", "… on one where 0 to 8 GPUs of each node are taken, ms", 1, "fragmented ms"},
+	{"plan_fragmented_racks", "… racks that it uses", 0, ""},
+	{"plan_narrow_ms", "… on one where a single block has room, ms", 1, "one block ms"},
+	{"plan_narrow_racks", "… racks that it uses", 0, ""},
+	{"plan_refused_ms", "… on one where each block lacks one GPU: proof that there is none, ms", 1, "refused ms"},
+	{"plan_tree_ms", "… of that for building the tree of domains, ms", 1, ""},
+	{"plan_slowest_ms", "… the slowest of all, ms", 1, ""},
 	{"scheduler_cpu_s", "scheduler CPU, s", 1, ""},
 	{"scheduler_peak_mib", "scheduler peak memory, MiB", 0, ""},
 	{"apiserver_cpu_s", "etcd and API server CPU, s", 1, ""},

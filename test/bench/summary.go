@@ -59,10 +59,7 @@ func cell(numbers []float64, decimals int) string {
 // summary writes one table for each workload that was measured, as Markdown that a terminal shows well too.
 func summary(results []result) string {
 	var b strings.Builder
-	for _, w := range workloads {
-		if !slices.ContainsFunc(results, func(r result) bool { return r.workload == w.name }) {
-			continue
-		}
+	for _, w := range measuredWorkloads(results) {
 		fmt.Fprintf(&b, "### %s\n\n", w)
 		b.WriteString(table(w, results))
 		b.WriteString("\n")
@@ -73,6 +70,22 @@ func summary(results []result) string {
 		}
 	}
 	return b.String()
+}
+
+// measuredWorkloads are the workloads of some results, in the order in which they were first measured.
+func measuredWorkloads(results []result) []workload {
+	var list []workload
+	for _, r := range results {
+		if slices.ContainsFunc(list, func(w workload) bool { return w.name == r.workload }) {
+			continue
+		}
+		w, err := named(r.workload)
+		if err != nil {
+			w = workload{name: r.workload, title: "a workload of another version"}
+		}
+		list = append(list, w)
+	}
+	return list
 }
 
 func table(w workload, results []result) string {
@@ -98,7 +111,7 @@ func table(w workload, results []result) string {
 		return fmt.Sprintf("%d of %d", complete, all)
 	})
 	for _, m := range metrics {
-		if m.name == rate && w.play == nil && w.fit < w.gangs {
+		if m.name == rate && w.fit < w.gangs {
 			continue // most of the time goes into creating pods that are not bound
 		}
 		add(m.title, func(system string) string {

@@ -28,27 +28,38 @@ var targets = []target{
 	{"W2: gangs partly bound", "W2", worst("W2", "partial_gangs"), 0, false},
 	{"W3: gangs partly bound", "W3", worst("W3", "partial_gangs"), 0, false},
 	{"W3: whole gangs", "W3", fewest("W3", "whole_gangs"), 12, true},
-	{"W1Q: share of W1, which has no queues", "W1Q", shareOfW1, 0.9, true},
+	{"W1Q: share of W1, which has no queues", "W1Q", shareOf("W1Q", "W1"), 0.9, true},
 	{"W1Q: gangs partly bound", "W1Q", worst("W1Q", "partial_gangs"), 0, false},
+	{"W1T: share of W1, which knows no racks", "W1T", shareOf("W1T", "W1"), 0.9, true},
+	{"W1T: gangs in more than one rack", "W1T", worst("W1T", "split_gangs"), 0, false},
+	{"W2T: share of W2, which knows no racks", "W2T", shareOf("W2T", "W2"), 0.9, true},
+	{"W2T: gangs in more than one rack", "W2T", worst("W2T", "split_gangs"), 0, false},
 	{"W4: scheduler CPU that 10,000 waiting gangs add to each further job, ms", "W4", typical("W4", "job_cpu_added_ms"), 1, false},
 	{"W4: create → bound of the slowest job, seconds", "W4", worst("W4", "start_worst_s"), 1, false},
 	{"W5: decision whom to evict, seconds (KAI, July 2026: 102)", "W5", worst("W5", "reclaim_s"), 2, false},
 	{"W5: proof that none can be evicted, seconds (KAI, July 2026: 249)", "W5", slowestProof, 1, false},
 	{"W5: jobs evicted", "W5", worst("W5", "evicted_pods"), 2000, false},
+	{"TAS: times native", "TAS", rateOf("TAS", "native"), 3, true},
+	{"TAS: gangs in more than one rack", "TAS", worst("TAS", "split_gangs"), 0, false},
+	{"TASL: times native", "TASL", rateOf("TASL", "native"), 3, true},
+	{"TASL: gangs in more than one rack", "TASL", worst("TASL", "split_gangs"), 0, false},
+	{"PLAN: the slowest plan of a gang of 512 on 5,000 nodes, ms on one core", "PLAN", worst("PLAN", "plan_slowest_ms"), 150, false},
 }
 
-// shareOfW1 compares throughput with queues and without, round by round.
-func shareOfW1(results []result) (float64, bool) {
-	without := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.workload != "W1" || r.system != "muster" })
-	var shares []float64
-	for _, r := range results {
-		at := slices.IndexFunc(without, func(base result) bool { return base.round == r.round && base.values[rate] > 0 })
-		if v, ok := r.values[rate]; ok && r.workload == "W1Q" && at >= 0 {
-			shares = append(shares, v/without[at].values[rate])
+// shareOf compares the throughput of a workload with that of another, round by round.
+func shareOf(workload, base string) func([]result) (float64, bool) {
+	return func(results []result) (float64, bool) {
+		bases := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.workload != base || r.system != "muster" })
+		var shares []float64
+		for _, r := range results {
+			at := slices.IndexFunc(bases, func(b result) bool { return b.round == r.round && b.values[rate] > 0 })
+			if v, ok := r.values[rate]; ok && r.workload == workload && at >= 0 {
+				shares = append(shares, v/bases[at].values[rate])
+			}
 		}
+		s, ok := spreadOf(shares)
+		return s.median, ok
 	}
-	s, ok := spreadOf(shares)
-	return s.median, ok
 }
 
 // slowestProof is the longest that any of the proofs took in any round.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // workload is what one measurement asks of a scheduler: gangs of equal pods on equal nodes, all submitted at once, or
@@ -13,6 +15,12 @@ type workload struct {
 	name string
 	// nodes is how many nodes there are, gpusPerNode how many GPUs each has (0: none, and pods ask for none).
 	nodes, gpusPerNode int
+	// small nodes have 4 CPUs and 32 GiB, as in Kubernetes' own scheduler benchmarks; others have plenty.
+	small bool
+	// levels are what the nodes are laid out in, the widest first; nil for nothing that anybody is told of.
+	levels []level
+	// required and preferred are the levels that each gang asks for; empty for none.
+	required, preferred string
 	// gangs is how many gangs of size pods are submitted; fit is how many of them the nodes have room for.
 	gangs, size, fit int
 	// shuffled submits the pods of all gangs in random order rather than gang after gang.
@@ -22,16 +30,27 @@ type workload struct {
 	// only names the systems that it is for; nil for all.
 	only []string
 	// play takes the place of submitting all gangs at once, and returns its figures; title says then what it is about.
-	play  func(context.Context, site, workload) (map[string]float64, error)
+	play func(context.Context, site, workload) (map[string]float64, error)
+	// pure takes the place of all that, of the API server and the scheduler too: it only computes, and returns its figures.
+	pure func(ctx context.Context, w workload, seed uint64) (map[string]float64, error)
+	// title says what a play, or something pure, is about.
 	title string
 }
 
 // workloads are all that can be measured, by the names of docs/benchmarks.md.
 var workloads = []workload{
 	{name: "W1", nodes: 500, gangs: 300, size: 10, fit: 300},
-	{name: "W2", nodes: 1000, gangs: 4, size: 1000, fit: 4},
-	{name: "W3", nodes: 100, gpusPerNode: 8, gangs: 60, size: 64, fit: 12, shuffled: true},
 	{name: "W1Q", nodes: 500, gangs: 300, size: 10, fit: 300, queues: 100, only: []string{"muster"}},
+	{
+		name: "W1T", nodes: 500, gangs: 300, size: 10, fit: 300, only: []string{"muster"},
+		levels: []level{block(5), rack(25)}, preferred: "rack",
+	},
+	{name: "W2", nodes: 1000, gangs: 4, size: 1000, fit: 4},
+	{
+		name: "W2T", nodes: 1000, gangs: 4, size: 1000, fit: 4, only: []string{"muster"},
+		levels: []level{block(10), rack(50)}, preferred: "rack",
+	},
+	{name: "W3", nodes: 100, gpusPerNode: 8, gangs: 60, size: 64, fit: 12, shuffled: true},
 	{
 		name: "W4", nodes: 500, gpusPerNode: 8, gangs: 10000, size: 1, only: []string{"muster"}, play: joinCrowd,
 		title: "500 nodes of 8 GPUs, 10,000 gangs of 20 shapes that find no room, and jobs that do",
@@ -40,6 +59,52 @@ var workloads = []workload{
 		name: "W5", nodes: 500, gpusPerNode: 8, gangs: 4000, size: 250, only: []string{"muster"}, play: takeBack,
 		title: "500 nodes full of 4,000 one-GPU jobs, and a gang of 250 eight-GPU pods of another queue",
 	},
+	{
+		name: "TAS", nodes: 5000, small: true, gangs: 750, size: 4, fit: 750, only: []string{"native", "muster"},
+		levels: upstreamLevels(50), required: "rack",
+	},
+	{
+		name: "TASL", nodes: 5000, small: true, gangs: 3, size: 1000, fit: 3, only: []string{"native", "muster"},
+		levels: upstreamLevels(50), required: "rack",
+	},
+}
+
+// named finds a workload by its name, or by its name and a divisor: "W1/10" is W1 with a tenth of its nodes and gangs. It
+// keeps that name, so that nothing takes it for W1.
+func named(name string) (workload, error) {
+	base, by, divided := strings.Cut(name, "/")
+	i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == base })
+	if i < 0 {
+		return workload{}, fmt.Errorf("there is no %q, only %s", base, strings.Join(workloadNames(), ", "))
+	}
+	w := workloads[i]
+	if !divided {
+		return w, nil
+	}
+	n, err := strconv.Atoi(by)
+	if err != nil || n < 1 {
+		return w, fmt.Errorf("%s cannot be divided by %q", base, by)
+	}
+	return w.divided(n), nil
+}
+
+// divided is a workload with an nth of the nodes, in an nth of the domains, and an nth of the gangs. Gangs keep their size,
+// but for that of a play, which is the whole.
+func (w workload) divided(n int) workload {
+	part := func(x int) int { return min(x, max(1, x/n)) }
+	w.name = fmt.Sprintf("%s/%d", w.name, n)
+	w.nodes, w.gangs, w.fit = part(w.nodes), part(w.gangs), part(w.fit)
+	w.levels = slices.Clone(w.levels)
+	for i := range w.levels {
+		w.levels[i].domains = part(w.levels[i].domains)
+	}
+	if w.play != nil || w.pure != nil {
+		w.size = part(w.size)
+	}
+	if w.title != "" {
+		w.title += fmt.Sprintf(" (divided by %d)", n)
+	}
+	return w
 }
 
 // measuredOn reports whether a workload is for a system.
@@ -52,7 +117,7 @@ type member struct{ gang, index int }
 
 // String says the workload in words, as a heading.
 func (w workload) String() string {
-	if w.play != nil {
+	if w.title != "" {
 		return w.name + ": " + w.title
 	}
 	pods := "pods"
@@ -71,6 +136,17 @@ func (w workload) String() string {
 	}
 	if w.fit < w.gangs {
 		s += fmt.Sprintf(", %d fit", w.fit)
+	}
+	join := "; "
+	for _, l := range slices.Backward(w.levels) {
+		s += fmt.Sprintf("%s%d %ss", join, l.domains, l.name)
+		join = " in "
+	}
+	if w.required != "" {
+		s += fmt.Sprintf(", one %s required", w.required)
+	}
+	if w.preferred != "" {
+		s += fmt.Sprintf(", one %s preferred", w.preferred)
 	}
 	return s
 }
