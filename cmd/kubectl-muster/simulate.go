@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,22 +18,23 @@ import (
 	"github.com/muster-scheduling/muster/internal/simulate"
 	"github.com/muster-scheduling/muster/internal/simulate/input"
 	"github.com/muster-scheduling/muster/internal/simulate/report"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // simulation is what `simulate` is told.
 type simulation struct {
-	nodes, queues, trace, scenarios string
-	svg, csv                        string
-	points                          int
-	until                           time.Duration
-	options                         simulate.Options
+	nodes, topologies, queues, trace, scenarios string
+	svg, csv                                    string
+	points                                      int
+	until                                       time.Duration
+	options                                     simulate.Options
 	output
 }
 
 func simulateCommand() *cobra.Command {
 	var s simulation
 	cmd := &cobra.Command{
-		Use:   "simulate --nodes FILE --trace FILE [--queues FILE] | --scenario DIR",
+		Use:   "simulate --nodes FILE --trace FILE [--queues FILE] [--topologies FILE] | --scenario DIR",
 		Short: "Try a policy on a trace of jobs in virtual time",
 		Long: `Replays a trace of jobs on a cluster that only exists in memory, with the code that the scheduler decides with, and tells
 how long jobs waited, what was used, how fairly, and what was evicted. Nothing is asked of a cluster.
@@ -53,6 +55,7 @@ With --scenario it runs the scenario files of a directory instead, or one file, 
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&s.nodes, "nodes", "", "nodes: YAML as for muster-local's --node-config, or CSV with the columns sn,cpu_milli,memory_mib,gpu,model")
+	flags.StringVar(&s.topologies, "topologies", "", "Topology objects in YAML, whose levels the jobs may ask for (default: none)")
 	flags.StringVar(&s.queues, "queues", "", "Queue objects in YAML (default: only the queue default)")
 	flags.StringVar(&s.trace, "trace", "", "jobs: CSV whose header names the columns; arrival, pods and duration are needed")
 	flags.StringVar(&s.svg, "svg", "", "write a picture of use, shares and waiting gangs over time to this file")
@@ -128,6 +131,12 @@ func (s *simulation) read() (w simulate.Workload, err error) {
 			return err
 		})
 	}
+	if err == nil && s.topologies != "" {
+		err = readInto(s.topologies, func(data []byte) error {
+			w.Topologies, err = input.Topologies(data)
+			return err
+		})
+	}
 	if err == nil {
 		err = readInto(s.trace, func(data []byte) error {
 			w.Gangs, err = input.Trace(bytes.NewReader(data))
@@ -135,9 +144,29 @@ func (s *simulation) read() (w simulate.Workload, err error) {
 		})
 	}
 	if err == nil {
-		err = queuesExist(w)
+		err = cmp.Or(queuesExist(w), levelsExist(w))
 	}
 	return w, err
+}
+
+// levelsExist finds gangs that ask for a level that no Topology has: they would wait for ever.
+func levelsExist(w simulate.Workload) error {
+	known := map[string]bool{"": true}
+	for _, t := range w.Topologies {
+		for _, level := range t.Levels {
+			known[level.Name] = true
+		}
+	}
+	for _, gang := range w.Gangs {
+		for _, want := range []topology.Want{gang.Topology.Gang, gang.Topology.Part} {
+			for _, level := range []string{want.Required, want.Preferred} {
+				if !known[level] {
+					return fmt.Errorf("gang %q of the trace: no Topology has a level %q; see --topologies", gang.Name, level)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // queuesExist finds gangs whose queue nobody has defined, or that holds queues: they would wait for ever.

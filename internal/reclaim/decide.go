@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // decider is one decision on its way.
@@ -20,6 +21,11 @@ type decider struct {
 	total    resource.Vector // room then, over all nodes
 	want     []int           // members to make room for, by class
 
+	// domains is set where members have to be together, so that room is more than what nodes have: the planner judges
+	// all of it, and answer is what it said last.
+	domains bool
+	answer  topology.Answer
+
 	layout []gang.Run // the plan that fits found last
 	steps  int        // taken of the budget
 	doubt  bool       // the planner left something open, so nothing is proved by it
@@ -28,7 +34,7 @@ type decider struct {
 
 func newDecider(p Problem) *decider {
 	p.Budget = cmp.Or(p.Budget, DefaultBudget)
-	d := &decider{p: p}
+	d := &decider{p: p, domains: required(p.Topology)}
 	d.dominant = d.dominantResource()
 	return d
 }
@@ -37,12 +43,23 @@ func (d *decider) spent() bool { return d.steps >= d.p.Budget }
 
 // decide goes through the steps that the comment of the package explains.
 func (d *decider) decide() (Decision, error) {
-	for _, step := range []func() (Decision, error){d.asItIs, d.atMost, d.bounded, d.greedy, d.withinRatio, d.inLine} {
+	switch {
+	case !d.domains:
+		return d.first(d.asItIs, d.atMost, d.bounded, d.greedy, d.withinRatio, d.inLine, d.searched)
+	case requiredByParts(d.p.Topology):
+		return d.first(d.asItIs, d.atMost, d.bounded, d.likeLine, d.withinRatio, d.inLine, d.searched)
+	}
+	return d.first(d.asItIs, d.atMost, d.byDomain)
+}
+
+// first is the decision of the first step that comes to one; without words it is none.
+func (d *decider) first(steps ...func() (Decision, error)) (Decision, error) {
+	for _, step := range steps {
 		if decision, err := step(); err != nil || decision.Why != "" {
 			return decision, err
 		}
 	}
-	return d.searched()
+	return Decision{}, nil
 }
 
 // asItIs answers for a gang that fits without any victim, or never can.
@@ -55,13 +72,17 @@ func (d *decider) asItIs() (Decision, error) {
 		return Decision{}, nil
 	}
 	outcome, err := d.plan(s)
+	if err == nil && d.answer.Fault != "" {
+		return Decision{Result: gang.Impossible, Why: d.answer.Fault}, nil
+	}
 	if err != nil || outcome.Result != gang.Placed {
 		return Decision{}, err
 	}
 	if ok, err := d.verify(s); err != nil || !ok {
 		return Decision{}, err
 	}
-	return Decision{Result: gang.Placed, Runs: outcome.Runs, Why: "fits without evicting anything"}, nil
+	runs, err := d.laidOut(s, outcome.Runs)
+	return Decision{Result: gang.Placed, Runs: runs, Why: "fits without evicting anything"}, err
 }
 
 // atMost answers if the claimant does not fit even with everything gone that may go.
@@ -177,20 +198,41 @@ func (d *decider) plan(s *scene) (gang.Outcome, error) {
 	return d.planFor(s, nil)
 }
 
-// planFor does so for no more than the wanted members of each class; nil means all.
+// planFor does so for no more than the wanted members of each class; nil means all. Where members have to be together it is
+// for all.
 func (d *decider) planFor(s *scene, want []int) (gang.Outcome, error) {
 	problem := s.room()
-	if want != nil {
+	request := d.p.Topology
+	if !d.domains {
+		request = nil
+	}
+	if want != nil && request == nil {
 		problem.Classes = slices.Clone(problem.Classes)
 		for c := range want {
 			problem.Classes[c].Count = want[c]
 		}
 	}
-	outcome, err := gang.Plan(problem, nil)
+	answer, err := topology.Plan(problem, request, nil)
 	if err != nil {
 		return gang.Outcome{}, fmt.Errorf("planning the claimant in queue %s: %w", d.p.Queue, err)
 	}
-	d.steps += len(s.free)*len(s.allowed) + outcome.Steps/16 // the planner's steps are much smaller
-	d.doubt = d.doubt || outcome.Result == gang.BudgetSpent
-	return outcome, nil
+	d.answer = answer
+	d.steps += len(s.free)*len(s.allowed) + answer.Steps/16 // the planner's steps are much smaller
+	d.doubt = d.doubt || answer.Result == gang.BudgetSpent
+	return answer.Outcome, nil
+}
+
+// laidOut puts a plan in order as the claimant prefers it.
+func (d *decider) laidOut(s *scene, runs []gang.Run) ([]gang.Run, error) {
+	if d.p.Topology == nil || d.domains {
+		return runs, nil
+	}
+	answer, err := topology.Plan(s.room(), d.p.Topology, nil)
+	if err != nil {
+		return nil, fmt.Errorf("laying out the claimant in queue %s: %w", d.p.Queue, err)
+	}
+	if answer.Result != gang.Placed {
+		return runs, nil
+	}
+	return answer.Runs, nil
 }

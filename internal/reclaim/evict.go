@@ -49,9 +49,3 @@ func (c *chooser) straddles(u int) bool {
 	defer c.ledger.Release(unit.Queue, least, false)
 	return !c.ledger.Takeable(c.p.Queue, unit.Queue, c.p.Asked, unit.Usage)
 }
-
-// holdsRight reports whether the claimant's half of the rule allows a unit.
-func (c *chooser) holdsRight(u int) bool {
-	unit := &c.p.Units[u]
-	return unit.Preempt || c.ledger.Entitled(c.p.Queue, unit.Queue, c.p.Asked)
-}

@@ -106,11 +106,11 @@ func (d *decider) fits(s *scene) (bool, error) {
 	if s.refusal() != nil || !d.mayFit(s) {
 		return false, nil
 	}
-	if len(s.allowed) == 1 || d.layoutFits(s) {
+	if len(s.allowed) == 1 && !d.domains || d.layoutFits(s) {
 		return true, nil
 	}
 	outcome, err := d.planFor(s, d.want)
-	if err == nil && outcome.Result != gang.Placed {
+	if err == nil && outcome.Result != gang.Placed && !d.domains {
 		outcome, err = d.plan(s)
 	}
 	if err != nil || outcome.Result != gang.Placed {
@@ -121,14 +121,17 @@ func (d *decider) fits(s *scene) (bool, error) {
 }
 
 // mayFit reports whether there are nodes for as many members as are needed if each class has all nodes to itself. For a
-// single class that is all.
-func (d *decider) mayFit(s *scene) bool {
+// single class that may be anywhere that is all.
+func (d *decider) mayFit(s *scene) bool { return d.enough(s.total) }
+
+// enough reports whether room for so many members of each class may do.
+func (d *decider) enough(room []int) bool {
 	need := d.p.Gang.Need
 	fit := func(ok func(class gang.Class) bool) int {
 		sum := 0
 		for c, class := range d.p.Gang.Classes {
 			if ok(class) {
-				sum += min(s.total[c], class.Count)
+				sum += min(room[c], class.Count)
 			}
 		}
 		return sum

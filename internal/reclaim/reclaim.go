@@ -6,6 +6,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // Problem is one gang that waits, the claimant, and everything that runs and might be evicted for it.
@@ -13,6 +14,9 @@ type Problem struct {
 	// Gang is what has to be placed. Free of its nodes is what is free now, with the room of pods that are leaving anyway;
 	// Nodes of its classes are where members may go once units are gone. Only its Need has to fit.
 	Gang gang.Problem
+	// Topology is what the claimant asks of where its members are, among the nodes of Gang; nil: nothing. Victims are sought in
+	// the domains that it can have.
+	Topology *topology.Request
 	// Queue is the claimant's queue, Asked what its minimum asks of it, and Firm whether only a guarantee may cover that.
 	// Asked is not charged in Ledger.
 	Queue string
@@ -79,7 +83,7 @@ type Decision struct {
 	// Victims are indices of Problem.Units, in an order in which each may be taken. None of them can be spared. Empty
 	// unless Placed, and when the gang fits as it is.
 	Victims []int
-	// Runs is the plan of gang.Plan for exactly the room that the victims leave. Nil unless Placed.
+	// Runs is the plan of topology.Plan for exactly the room that the victims leave. Nil unless Placed.
 	Runs []gang.Run
 	// Evicted is what the victims use, and Ratio how many times what is asked that is, of the dominant resource.
 	Evicted resource.Amounts

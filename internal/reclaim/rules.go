@@ -45,8 +45,13 @@ func (s *scene) letsGo(u int) bool {
 	if unit.Preempt {
 		return unit.Queue == s.p.Queue
 	}
-	return s.ledger.Entitled(s.p.Queue, unit.Queue, s.p.Asked) &&
-		s.ledger.Takeable(s.p.Queue, unit.Queue, s.p.Asked, unit.Usage)
+	return s.holdsRight(u) && s.ledger.Takeable(s.p.Queue, unit.Queue, s.p.Asked, unit.Usage)
+}
+
+// holdsRight reports whether the claimant's half of the rule allows a unit.
+func (s *scene) holdsRight(u int) bool {
+	unit := &s.p.Units[u]
+	return unit.Preempt || s.ledger.Entitled(s.p.Queue, unit.Queue, s.p.Asked)
 }
 
 // entitled reports whether the claimant is entitled to all units that are gone. What was taken of one level makes room in

@@ -82,7 +82,7 @@ func (d *decider) searched() (Decision, error) {
 // placed is the answer once the victims are known.
 func (d *decider) placed(s *scene) (Decision, error) {
 	outcome, err := d.plan(s)
-	if err == nil && outcome.Result != gang.Placed {
+	if err == nil && outcome.Result != gang.Placed && !d.domains {
 		outcome, err = d.planFor(s, d.want)
 	}
 	if err != nil {
@@ -91,7 +91,11 @@ func (d *decider) placed(s *scene) (Decision, error) {
 	if outcome.Result != gang.Placed {
 		return Decision{Result: gang.BudgetSpent, Why: d.whyNoRoom(outcome)}, nil
 	}
-	decision := Decision{Result: gang.Placed, Victims: slices.Clone(s.taken), Runs: outcome.Runs, Evicted: d.evicted(s)}
+	runs, err := d.laidOut(s, outcome.Runs)
+	if err != nil {
+		return Decision{}, err
+	}
+	decision := Decision{Result: gang.Placed, Victims: slices.Clone(s.taken), Runs: runs, Evicted: d.evicted(s)}
 	slices.SortStableFunc(decision.Victims, func(a, b int) int { return cmp.Compare(s.level[a], s.level[b]) })
 	decision.Ratio = d.ratio(decision.Evicted)
 	decision.Why = d.whyVictims(s, decision)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
@@ -49,7 +50,19 @@ func (d *decider) whyNoRoom(outcome gang.Outcome) string {
 		return fmt.Sprintf("evicting everything that may be evicted (%s) may make room for %s, or not: the planner's budget was spent",
 			d.gangs(d.eligible), d.members())
 	}
-	return fmt.Sprintf("evicting everything that may be evicted (%s) would make room for %d of %s", d.gangs(d.eligible), d.fit(outcome), d.members())
+	return fmt.Sprintf("evicting everything that may be evicted (%s) would make room for %d of %s%s", d.gangs(d.eligible), d.fit(outcome), d.members(), d.inDomains())
+}
+
+// inDomains continues a sentence with the domains that could take most, of those that the planner saw last.
+func (d *decider) inDomains() string {
+	words := make([]string, len(d.answer.Domains))
+	for i, refusal := range d.answer.Domains {
+		words[i] = refusal.String()
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(words, ", ")
 }
 
 // whyGuarantees says how far the claimant comes when queues are brought down to their guarantees.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/gang"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // Start says when and where a gang can start.
@@ -40,7 +41,7 @@ const searchShare = 8
 // The error is the planner's.
 func Earliest(p Problem) (Start, error) {
 	t := newTimeline(p)
-	s := search{problem: p, timeline: t, planned: reduced(p.Gang)}
+	s := newSearch(p, t)
 	var runs []gang.Run
 	start, found, err := t.first(func(start int64, final bool) (bool, error) {
 		share := int64(searchShare)
@@ -116,9 +117,20 @@ func (t *timeline) stretches() [][]int64 {
 }
 
 type search struct {
-	problem  Problem
 	timeline *timeline
 	planned  gang.Problem
+	topology *topology.Request
+}
+
+// newSearch leaves out members that a plan of what is needed can not contain.
+func newSearch(p Problem, t *timeline) *search {
+	s := &search{timeline: t}
+	if p.Topology == nil {
+		s.planned = reduced(p.Gang)
+	} else {
+		s.planned, s.topology = leading(p.Gang, p.Topology)
+	}
+	return s
 }
 
 // plan places what is needed into the given room, with a part of the budget.
@@ -129,11 +141,11 @@ func (s *search) plan(room []gang.Node, share int64) (gang.Outcome, error) {
 		p.Budget = gang.DefaultBudget
 	}
 	p.Budget = max(1, int(int64(p.Budget)/share))
-	outcome, err := gang.Plan(p, nil)
+	answer, err := topology.Plan(p, s.topology, nil)
 	if err != nil {
-		return outcome, fmt.Errorf("looking for the earliest start of a gang: %w", err)
+		return answer.Outcome, fmt.Errorf("looking for the earliest start of a gang: %w", err)
 	}
-	return outcome, nil
+	return answer.Outcome, nil
 }
 
 // reduced leaves out members that a plan of what is needed can not contain.
@@ -148,6 +160,25 @@ func reduced(p gang.Problem) gang.Problem {
 		p.Classes[i].Count = max(0, min(class.Count, p.Need.Total-others))
 	}
 	return p
+}
+
+// leading does so for a gang that asks for domains. Where parts of it do, the first members are those that are needed; else
+// its Need says which, and any of a class will do.
+func leading(p gang.Problem, r *topology.Request) (gang.Problem, *topology.Request) {
+	if !slices.ContainsFunc(r.Units, func(u topology.Unit) bool { return u.Want != topology.Want{} }) {
+		return p, r
+	}
+	cut := *r
+	cut.Members = r.Members[:min(r.Needed, len(r.Members))]
+	cut.Ranks = r.Ranks[:min(r.Needed, len(r.Ranks))]
+	p.Classes = slices.Clone(p.Classes)
+	for i := range p.Classes {
+		p.Classes[i].Count = 0
+	}
+	for _, member := range cut.Members {
+		p.Classes[member.Class].Count++
+	}
+	return p, &cut
 }
 
 // needed cuts a plan down to what the gang needs, from its end.

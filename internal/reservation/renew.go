@@ -82,6 +82,15 @@ func (p Problem) on(hold Hold) Problem {
 			on.Nodes = append(on.Nodes, node)
 		}
 	}
+	if p.Topology != nil { // Its domains speak of the nodes by their places.
+		on.Nodes = make([]Node, len(p.Nodes))
+		for i, node := range p.Nodes {
+			on.Nodes[i] = Node{Name: node.Name, Allocatable: make(resource.Vector, p.Table.Len())}
+			if index[i] >= 0 {
+				index[i], on.Nodes[i] = int32(i), node
+			}
+		}
+	}
 	on.Gang.Classes = slices.Clone(p.Gang.Classes)
 	for i := range on.Gang.Classes {
 		class := &on.Gang.Classes[i]
@@ -116,8 +125,7 @@ func (p Problem) stands(hold Hold) (bool, error) {
 		}
 		room[i].Free = held
 	}
-	s := search{problem: p, planned: reduced(p.Gang)}
-	outcome, err := s.plan(room, 1)
+	outcome, err := newSearch(p, nil).plan(room, 1)
 	// Amounts that fit exactly are hard to plan, so what is not proved impossible stands.
 	return outcome.Result != gang.Impossible, err
 }

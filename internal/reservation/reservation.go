@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // overdueGrace is how much longer a pod is taken to run, at least, that should have ended already.
@@ -110,6 +111,8 @@ type Problem struct {
 	// members are more than needed, only what is needed counts. Constraints between members are not known here: such a gang
 	// may still be refused at the time that is the answer, and is then no case for a hold, which would help nobody.
 	Gang gang.Problem
+	// Topology is what the gang asks of where its members are, among Nodes below; nil: nothing.
+	Topology *topology.Request
 	// Nodes are the nodes of the cluster with what runs there.
 	Nodes []Node
 	// Holds are those of other gangs.

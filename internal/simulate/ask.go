@@ -37,7 +37,8 @@ func (s *Simulation) Ask(g Gang) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking about gang %q: %w", g.Name, err)
 	}
-	claim := s.minimum(&job{Gang: g, request: request}, g.Min)
+	asked := claim{job: newJob(g, request), member: -1}
+	claim := s.minimum(asked.job, g.Min)
 	if gated := s.dispatcher.Gated(g.Queue); gated.Reason != gang.None {
 		return Answer{Prospect: Never, Verdict: gated}, nil
 	}
@@ -45,7 +46,7 @@ func (s *Simulation) Ask(g Gang) (Answer, error) {
 	if over != nil && over.Never() {
 		return Answer{Prospect: Never, Verdict: gang.Verdict{Reason: gang.ExceedsLimit, Message: over.String()}}, nil
 	}
-	d, err := s.decide(claim, over, false)
+	d, err := s.decide(claim, asked, over, false)
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking about gang %q: %w", g.Name, err)
 	}
@@ -59,10 +60,10 @@ func (s *Simulation) Ask(g Gang) (Answer, error) {
 	case d.runs != nil:
 		answer.Prospect = StartsNow
 		answer.At = s.now
-	case d.verdict.Reason == gang.ExceedsCluster:
+	case d.verdict.Reason == gang.ExceedsCluster || d.verdict.Reason == gang.TopologyNotFound:
 		answer.Prospect = Never
 	case d.verdict.Reason != gang.QuotaExceeded:
-		start, err := reservation.Earliest(s.ahead(claim))
+		start, err := reservation.Earliest(s.ahead(claim, asked))
 		if err != nil {
 			return Answer{}, fmt.Errorf("asking when gang %q starts: %w", g.Name, err)
 		}
@@ -74,9 +75,22 @@ func (s *Simulation) Ask(g Gang) (Answer, error) {
 // minimum is the claim of so many members of a job.
 func (s *Simulation) minimum(j *job, count int) dispatch.Gang {
 	return dispatch.Gang{
-		ID: j.Name, Queue: j.Queue, Priority: j.Priority, Born: j.Arrival, Shape: fmt.Sprint(count, j.request),
+		ID: j.Name, Queue: j.Queue, Priority: j.Priority, Born: j.Arrival, Shape: s.shape(j, count),
 		Amount:  j.Request.Times(int64(count)),
 		Members: []dispatch.Members{{Count: count, Amount: j.Request}},
 		Runtime: j.Expected, Firm: j.Firm,
 	}
+}
+
+// shape is equal for claims that no placement can tell apart: where some members run already, domains tell them apart.
+func (s *Simulation) shape(j *job, count int) string {
+	shape := fmt.Sprint(count, j.request)
+	if j.Topology == (Wants{}) {
+		return shape
+	}
+	shape += fmt.Sprint(j.Pods, j.Topology)
+	if j.running() > 0 {
+		shape += j.Name
+	}
+	return shape
 }

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type cluster struct {
 type node struct {
 	name        string
 	allocatable resource.Vector
+	labels      map[string]string
 	pods        []podRef
 }
 
@@ -38,7 +40,9 @@ func (c *cluster) add(n Node) error {
 	}
 	at := int32(len(c.nodes))
 	c.index[n.Name] = at
-	c.nodes = append(c.nodes, node{name: n.Name, allocatable: allocatable})
+	labels := map[string]string{Hostname: n.Name}
+	maps.Copy(labels, n.Labels)
+	c.nodes = append(c.nodes, node{name: n.Name, allocatable: allocatable, labels: labels})
 	c.free = append(c.free, gang.Node{Free: slices.Clone(allocatable), Idle: true})
 	c.alive = append(c.alive, at)
 	return nil

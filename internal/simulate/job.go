@@ -57,12 +57,25 @@ func (j *job) running() int {
 	return n
 }
 
+// newJob is a gang of which nothing runs.
+func newJob(g Gang, request resource.Vector) *job {
+	j := &job{Gang: g, request: request, members: make([]member, g.Pods)}
+	j.outcome.Gang = g
+	for i := range j.members {
+		j.members[i].node = -1
+	}
+	return j
+}
+
 func (s *Simulation) addJob(g Gang) error {
 	if _, twice := s.byName[g.Name]; twice || g.Name == "" {
 		return fmt.Errorf("gang %q is there twice, or has no name", g.Name)
 	}
 	if g.Pods < 1 || g.Min < 1 || g.Min > g.Pods {
 		return fmt.Errorf("gang %q: %d pods with a minimum of %d", g.Name, g.Pods, g.Min)
+	}
+	if g.Topology.Segment < 0 {
+		return fmt.Errorf("gang %q: a segment has %d members", g.Name, g.Topology.Segment)
 	}
 	if len(g.Bound) > 0 && (len(g.Bound) < g.Min || len(g.Bound) > g.Pods) {
 		return fmt.Errorf("gang %q: %d of %d pods run from the beginning, with a minimum of %d", g.Name, len(g.Bound), g.Pods, g.Min)
@@ -71,11 +84,8 @@ func (s *Simulation) addJob(g Gang) error {
 	if err != nil {
 		return fmt.Errorf("gang %q: %w", g.Name, err)
 	}
-	j := &job{Gang: g, index: int32(len(s.jobs)), request: request, members: make([]member, g.Pods)}
-	j.outcome.Gang = g
-	for i := range j.members {
-		j.members[i].node = -1
-	}
+	j := newJob(g, request)
+	j.index = int32(len(s.jobs))
 	for i, name := range g.Bound {
 		at, ok := s.cluster.index[name]
 		if !ok || !request.Fits(s.cluster.free[at].Free) {
@@ -136,6 +146,9 @@ func (s *Simulation) claimMinimum(j *job) {
 func (s *Simulation) claimMember(j *job, m int32) {
 	claimed := s.minimum(j, 1)
 	claimed.ID, claimed.Elastic = memberID(j.Name, m), true
+	if j.Topology != (Wants{}) {
+		claimed.Shape = claimed.ID // It belongs to those that run.
+	}
 	s.claims[claimed.ID] = claim{j, m}
 	j.members[m].claimed = true
 	s.dispatcher.Add(claimed, s.now)

@@ -2,7 +2,7 @@
 // with: whose turn it is (dispatch, ledger), where a gang goes (gang), who has to leave (reclaim) and who may go ahead
 // (reservation). Equal inputs give equal results, on every machine.
 //
-// What a real cluster adds is left out: nodes differ only in what they offer (no labels, taints or topology), the members
+// What a real cluster adds is left out: nodes differ only in what they offer and where they are (no taints), the members
 // of a gang are equal, binding takes no time, and nothing fails unless a step says so.
 package simulate
 
@@ -12,6 +12,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // GPU is the resource by which work is measured: lost GPU-seconds, classes of gang sizes.
@@ -20,10 +21,24 @@ const GPU = "nvidia.com/gpu"
 // Pods is the resource of which every pod asks for one.
 const Pods = "pods"
 
+// Hostname is the label that every node has.
+const Hostname = "kubernetes.io/hostname"
+
 // Node is what one node offers.
 type Node struct {
 	Name        string
 	Allocatable resource.Amounts
+	// Labels say in which domains of Topologies the node is. Hostname is its name if absent.
+	Labels map[string]string
+}
+
+// Topology says how nodes are laid out.
+type Topology struct {
+	Name string
+	// NodeSelector are the labels of the nodes that it describes; empty: all nodes.
+	NodeSelector map[string]string
+	// Levels are the widest first.
+	Levels []topology.Level
 }
 
 // Gang is one job of the workload.
@@ -46,10 +61,22 @@ type Gang struct {
 	Expected time.Duration
 	// Firm gangs are never a victim and use only what is guaranteed to their queue (preemptible: "false").
 	Firm bool
+	// Topology is what is asked of where the members are.
+	Topology Wants
 	// Bound are the nodes of members that run when the simulation begins, one entry for each; at least Min of them, or
 	// none. Started is since when. Such a gang is there from the beginning; Arrival is only its age.
 	Bound   []string
 	Started time.Time
+}
+
+// Wants is what a gang asks of where its members are, by levels of Topologies.
+type Wants struct {
+	// Gang is asked of all members together.
+	Gang topology.Want
+	// Segment divides the members into parts of so many consecutive ones; 0 leaves them one part.
+	Segment int
+	// Part is asked of each part.
+	Part topology.Want
 }
 
 // Options is the policy that is tried out, and the limits of the simulation itself.
@@ -72,6 +99,8 @@ type Workload struct {
 	Start  time.Time
 	Nodes  []Node
 	Queues []ledger.Queue
+	// Topologies do not change.
+	Topologies []Topology
 	// Gangs arrive by their Arrival, those of one moment in the order of this slice.
 	Gangs []Gang
 	// Steps are what else happens, in the order of time.

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // Simulation is a cluster in virtual time. It is not safe for concurrent use.
@@ -20,7 +21,10 @@ type Simulation struct {
 	dispatcher *dispatch.Dispatcher
 	table      *resource.Table
 	cluster    cluster
-	jobs       []*job
+	topologies []Topology
+	// layout is the domains of the Topologies; nil after nodes came or went.
+	layout []*topology.Tree
+	jobs   []*job
 	// victims are the jobs of each queue that may have to leave.
 	victims map[string][]*job
 	byName  map[string]int
@@ -62,7 +66,7 @@ func New(w Workload, options Options) (*Simulation, error) {
 	s := &Simulation{
 		options: options, now: first, start: first, table: tableOf(w), dispatcher: dispatch.New(options.Dispatch),
 		byName: map[string]int{}, victims: map[string][]*job{}, claims: map[string]claim{}, making: map[string]int{},
-		steps: slices.Clone(w.Steps),
+		steps: slices.Clone(w.Steps), topologies: w.Topologies,
 	}
 	s.cluster = cluster{table: s.table, index: map[string]int32{}}
 	s.dispatcher.Ledger.SetHalfLife(options.HalfLife)

@@ -62,6 +62,7 @@ func (s *Simulation) addNode(n Node) error {
 	if err := s.cluster.add(n); err != nil {
 		return err
 	}
+	s.layout = nil
 	s.dispatcher.SetNode(n.Name, n.Allocatable, "")
 	return nil
 }
@@ -78,6 +79,7 @@ func (s *Simulation) loseNode(name string) error {
 		hit[pod.job] = true
 	}
 	s.cluster.lose(at)
+	s.layout = nil
 	s.dispatcher.DeleteNode(name)
 	for _, j := range s.jobs {
 		if hit[j.index] {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
@@ -12,12 +14,15 @@ import (
 	"github.com/muster-scheduling/muster/internal/reclaim"
 	"github.com/muster-scheduling/muster/internal/reservation"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // decision is what can be done about a gang as things are. Making one changes nothing.
 type decision struct {
-	// runs place the gang: now, or once the victims have left.
+	// runs place the gang: now, or once the victims have left. at has the node of each pending member if that is now, and nil
+	// where they are all the same.
 	runs    []gang.Run
+	at      []int32
 	victims []offer
 	// verdict is why it can not start at once.
 	verdict gang.Verdict
@@ -26,7 +31,8 @@ type decision struct {
 // try does what can be done about the gang whose turn it is.
 func (s *Simulation) try(turn dispatch.Turn) error {
 	// The gang is charged already, unless a limit is in its way.
-	d, err := s.decide(turn.Gang, turn.Over, turn.Over == nil)
+	c := s.claims[turn.ID]
+	d, err := s.decide(turn.Gang, c, turn.Over, turn.Over == nil)
 	switch {
 	case err != nil:
 		return fmt.Errorf("deciding about gang %q: %w", turn.ID, err)
@@ -35,27 +41,27 @@ func (s *Simulation) try(turn dispatch.Turn) error {
 	case len(d.victims) > 0:
 		s.makeRoom(turn, d)
 	default:
-		s.place(turn, d.runs)
+		s.place(turn, d)
 	}
 	return nil
 }
 
 // decide finds a place for a gang, or victims whose room it can have. over is what forbids it to start without victims, and
 // charged says that the ledger counts the gang already. Nothing changes by it.
-func (s *Simulation) decide(g dispatch.Gang, over *ledger.Refusal, charged bool) (decision, error) {
+func (s *Simulation) decide(g dispatch.Gang, c claim, over *ledger.Refusal, charged bool) (decision, error) {
 	var until time.Time
 	if g.Runtime > 0 {
 		until = s.now.Add(g.Runtime)
 	}
 	room, held := s.roomFor(g.ID, until)
-	p := s.problem(g, room)
+	p, request := s.problem(g, room), s.request(c)
 	var d decision
 	if over == nil {
-		out, err := gang.Plan(p, nil)
-		if err != nil || out.Result == gang.Placed {
-			return decision{runs: out.Runs}, err
+		answer, err := topology.Plan(p, request, nil)
+		if err != nil || answer.Result == gang.Placed {
+			return decision{runs: answer.Runs, at: answer.At}, err
 		}
-		d.verdict, err = s.noRoom(g, p, out, len(held) > 0)
+		d.verdict, err = s.noRoom(g, p, request, answer, len(held) > 0)
 		if err != nil {
 			return d, err
 		}
@@ -78,7 +84,7 @@ func (s *Simulation) decide(g dispatch.Gang, over *ledger.Refusal, charged bool)
 		units[i] = offers[i].unit
 	}
 	answer, err := reclaim.Decide(reclaim.Problem{
-		Gang: p, Queue: g.Queue, Asked: g.Amount, Firm: g.Firm, Units: units, Ledger: s.dispatcher.Ledger, Capacity: s.capacity(), MaxRatio: s.options.MaxRatio,
+		Gang: p, Topology: request, Queue: g.Queue, Asked: g.Amount, Firm: g.Firm, Units: units, Ledger: s.dispatcher.Ledger, Capacity: s.capacity(), MaxRatio: s.options.MaxRatio,
 	})
 	if err != nil || answer.Result != gang.Placed {
 		return d, err
@@ -106,20 +112,43 @@ func (s *Simulation) problem(g dispatch.Gang, room []gang.Node) gang.Problem {
 }
 
 // noRoom says why a gang that its queue would let start has no place.
-func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, out gang.Outcome, held bool) (gang.Verdict, error) {
+func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, request *topology.Request, answer topology.Answer, held bool) (gang.Verdict, error) {
+	if answer.Fault != "" {
+		return gang.Verdict{Reason: gang.TopologyNotFound, Message: answer.Fault}, nil
+	}
 	if !s.cluster.holds(p) {
 		return gang.Verdict{Reason: gang.ExceedsCluster, Message: fmt.Sprintf("%d members of this size do not fit the cluster even if nothing else runs", p.Need.Total)}, nil
 	}
-	verdict := gang.Verdict{Reason: gang.Unschedulable, Message: fmt.Sprintf("%d of %d members fit", out.Total(), p.Need.Total)}
-	if !held {
+	if held {
+		unheld := p
+		unheld.Nodes = s.cluster.free
+		all, err := topology.Plan(unheld, request, nil)
+		if err != nil || all.Result == gang.Placed {
+			return gang.Verdict{Reason: gang.Reserved, Message: "there is room, but it is kept for " + s.holders(g.ID)}, err
+		}
+	}
+	verdict := gang.Verdict{Reason: gang.Unschedulable, Message: fmt.Sprintf("%d of %d members fit", answer.Total(), p.Need.Total)}
+	if request == nil {
 		return verdict, nil
 	}
-	p.Nodes = s.cluster.free
-	all, err := gang.Plan(p, nil)
-	if err == nil && all.Result == gang.Placed {
-		verdict = gang.Verdict{Reason: gang.Reserved, Message: "there is room, but it is kept for " + s.holders(g.ID)}
+	verdict.Message += inDomains(answer.Domains)
+	anywhere, err := gang.Plan(p, nil)
+	if err == nil && anywhere.Result == gang.Placed {
+		verdict = gang.Verdict{Reason: gang.TopologyNotMet, Message: "there is room, but not where the gang may be" + inDomains(answer.Domains)}
 	}
 	return verdict, err
+}
+
+// inDomains continues a sentence with the domains that have the most room.
+func inDomains(refusals []topology.Refusal) string {
+	words := make([]string, len(refusals))
+	for i, refusal := range refusals {
+		words[i] = refusal.String()
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(words, ", ")
 }
 
 // holders names the others for whom room is kept.
@@ -133,38 +162,49 @@ func (s *Simulation) holders(id string) string {
 }
 
 // place binds what a plan places.
-func (s *Simulation) place(turn dispatch.Turn, runs []gang.Run) {
+func (s *Simulation) place(turn dispatch.Turn, d decision) {
 	c := s.claims[turn.ID]
 	delete(s.claims, turn.ID)
 	s.record.served(turn.ID, s.now)
-	// Who was admitted before a limit was lowered starts when its victims have left.
-	if s.options.Audit && !(turn.FreedFor && s.disturbed) {
-		defer func() { s.broken = errors.Join(s.broken, s.auditLimits(c.job)) }()
+	j := c.job
+	if s.options.Audit {
+		// Who was admitted before a limit was lowered starts when its victims have left.
+		limits := !turn.FreedFor || !s.disturbed
+		defer func() {
+			s.broken = errors.Join(s.broken, s.auditTopology(j))
+			if limits {
+				s.broken = errors.Join(s.broken, s.auditLimits(j))
+			}
+		}()
 	}
 	s.dispatcher.Placed(turn.ID)
-	j := c.job
-	if c.member >= 0 {
-		s.bind(j, c.member, runs[0].Node)
-		return
+	pending := s.pending(c)
+	for i, at := range d.nodes() {
+		s.bind(j, pending[i], at)
 	}
-	j.claimed = false
-	next := int32(0)
-	for _, run := range runs {
-		for range run.Count {
-			for j.members[next].node >= 0 {
-				next++
-			}
-			s.bind(j, next, run.Node)
-		}
+	if c.member < 0 {
+		j.claimed = false
+		s.complete(j, s.now)
 	}
-	s.complete(j, s.now)
+}
+
+// nodes are those of the pending members, in their order.
+func (d decision) nodes() []int32 {
+	if d.at != nil {
+		return d.at
+	}
+	var nodes []int32
+	for _, run := range d.runs {
+		nodes = append(nodes, slices.Repeat([]int32{run.Node}, run.Count)...)
+	}
+	return nodes
 }
 
 // block puts a gang back into its line, and keeps room for it if it is among the first.
 func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 	var again time.Time
 	before := s.dispatcher.HoldsAgainst("")
-	if reason := d.verdict.Reason; !turn.Elastic && (reason == gang.Unschedulable || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
+	if reason := d.verdict.Reason; !turn.Elastic && (reason.WantsRoom() || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
 		var err error
 		if again, err = s.reserve(turn.Gang); err != nil {
 			return fmt.Errorf("keeping room for gang %q: %w", turn.ID, err)
@@ -178,7 +218,7 @@ func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 
 // reserve keeps room for a gang from the time on at which it can start, and returns when to look at it again.
 func (s *Simulation) reserve(g dispatch.Gang) (again time.Time, err error) {
-	p := s.ahead(g)
+	p := s.ahead(g, s.claims[g.ID])
 	ahead, own, behind := s.dispatcher.Holds(g.ID)
 	p.Holds = ahead
 	hold, start, err := reservation.Renew(p, own, behind)
@@ -193,13 +233,13 @@ func (s *Simulation) reserve(g dispatch.Gang) (again time.Time, err error) {
 }
 
 // ahead asks when a gang can start.
-func (s *Simulation) ahead(g dispatch.Gang) reservation.Problem {
+func (s *Simulation) ahead(g dispatch.Gang, c claim) reservation.Problem {
 	names := make([]string, len(s.cluster.nodes))
 	for at := range names {
 		names[at] = s.cluster.nodes[at].name
 	}
 	return reservation.Problem{
-		Table: s.table, Gang: s.problem(g, nil), Nodes: s.dispatcher.Ahead(s.table, names, s.now),
+		Table: s.table, Gang: s.problem(g, nil), Topology: s.request(c), Nodes: s.dispatcher.Ahead(s.table, names, s.now),
 		Holds: s.dispatcher.HoldsAgainst(g.ID), Now: s.now, Runtime: g.Runtime,
 	}
 }

@@ -32,7 +32,7 @@ groups:
 	}
 	gpu := resource.Amounts{"cpu": 1500, simulate.GPU: 8, simulate.Pods: DefaultPods}
 	want := []simulate.Node{
-		{Name: "gpu-0", Allocatable: gpu}, {Name: "gpu-1", Allocatable: gpu},
+		{Name: "gpu-0", Allocatable: gpu, Labels: map[string]string{"rack": "a"}}, {Name: "gpu-1", Allocatable: gpu, Labels: map[string]string{"rack": "a"}},
 		{Name: "cpu-0", Allocatable: resource.Amounts{"memory": 1 << 40, simulate.Pods: 20}},
 	}
 	if diff := cmp.Diff(want, nodes); diff != "" {

@@ -20,7 +20,7 @@ import (
 const maxNodes = 1_000_000
 
 // Nodes reads nodes from YAML in the form of muster-local's --node-config (a list under `groups`), or from CSV with the
-// columns sn, cpu_milli, memory_mib, gpu and optionally model. Labels, taints and models are read and play no role.
+// columns sn, cpu_milli, memory_mib, gpu and optionally model. Taints and models are read and play no role.
 func Nodes(data []byte) ([]simulate.Node, error) {
 	var nodes []simulate.Node
 	var err error
@@ -76,7 +76,7 @@ func yamlNodes(data []byte) ([]simulate.Node, error) {
 			return nil, fmt.Errorf("groups[%d].count: %d is not between 1 and %d nodes in total", i, group.Count, maxNodes)
 		}
 		for n := range group.Count {
-			nodes = append(nodes, simulate.Node{Name: fmt.Sprintf("%s-%d", group.Name, n), Allocatable: amounts.Clone()})
+			nodes = append(nodes, simulate.Node{Name: fmt.Sprintf("%s-%d", group.Name, n), Allocatable: amounts.Clone(), Labels: group.Labels})
 		}
 	}
 	return nodes, nil

@@ -1,15 +1,8 @@
 package input
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	kyaml "sigs.k8s.io/yaml"
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/ledger"
@@ -19,63 +12,19 @@ import (
 // writes it. Status and namespaceSelector are read and play no role. It fails on a tree that could not work: a parent that
 // does not exist, a cycle, children that are guaranteed more than their parent.
 func Queues(data []byte) ([]ledger.Queue, error) {
-	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
 	var queues []ledger.Queue
-	for number := 1; ; number++ {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		var more []ledger.Queue
-		if err == nil {
-			more, err = queuesOf(document)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", number, err)
-		}
-		queues = append(queues, more...)
-	}
-	return queues, checkTree(queues)
-}
-
-// queuesOf reads one document.
-func queuesOf(document []byte) ([]ledger.Queue, error) {
-	var kind struct {
-		metav1.TypeMeta `json:",inline"`
-	}
-	if err := kyaml.Unmarshal(document, &kind); err != nil {
-		return nil, err
-	}
-	var list struct {
-		metav1.TypeMeta `json:",inline"`
-		Metadata        metav1.ListMeta  `json:"metadata"`
-		Items           []v1alpha1.Queue `json:"items"`
-	}
-	switch kind.Kind {
-	case "":
-		return nil, unmarshal(document, &struct{}{}) // nothing but comments, or something else altogether
-	case "List", "QueueList":
-		if err := unmarshal(document, &list); err != nil {
-			return nil, err
-		}
-	default:
-		list.Items = make([]v1alpha1.Queue, 1)
-		if err := unmarshal(document, &list.Items[0]); err != nil {
-			return nil, err
-		}
-	}
-	var queues []ledger.Queue
-	for _, object := range list.Items {
-		if object.Kind != "Queue" || object.APIVersion != v1alpha1.GroupVersion.String() {
-			return nil, fmt.Errorf("there is a %s of %s, not a Queue of %s", object.Kind, object.APIVersion, v1alpha1.GroupVersion)
-		}
+	err := objects(data, "Queue", func(object v1alpha1.Queue) error {
 		queue, err := Queue(object.Name, object.Spec)
 		if err != nil {
-			return nil, fmt.Errorf("queue %q: %w", object.Name, err)
+			return fmt.Errorf("queue %q: %w", object.Name, err)
 		}
 		queues = append(queues, queue)
+		return nil
+	})
+	if err != nil {
+		return queues, err
 	}
-	return queues, nil
+	return queues, checkTree(queues)
 }
 
 func checkTree(queues []ledger.Queue) error {

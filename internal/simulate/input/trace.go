@@ -13,11 +13,13 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/simulate"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // TraceColumns are the columns that a trace may have, in any order; arrival, pods and duration it must have.
 var TraceColumns = []string{
 	"name", "arrival", "pods", "gpus", "cpu", "memory", "duration", "queue", "priority", "expected", "min", "preemptible",
+	"topology_required", "topology_preferred", "segment", "segment_required", "segment_preferred",
 }
 
 const (
@@ -124,6 +126,9 @@ func traceGang(r row, number int) (gang simulate.Gang, seconds bool, err error) 
 	if gang.Expected, err = duration(r.get("expected")); err != nil {
 		return gang, false, fmt.Errorf("expected: %w", err)
 	}
+	if gang.Topology, err = wants(r); err != nil {
+		return gang, false, err
+	}
 	switch preemptible := r.get("preemptible"); preemptible {
 	case "", "true":
 	case "false":
@@ -132,6 +137,18 @@ func traceGang(r row, number int) (gang simulate.Gang, seconds bool, err error) 
 		return gang, false, fmt.Errorf("preemptible: %q is neither true nor false", preemptible)
 	}
 	return gang, seconds, nil
+}
+
+func wants(r row) (wants simulate.Wants, err error) {
+	wants.Gang = topology.Want{Required: r.get("topology_required"), Preferred: r.get("topology_preferred")}
+	wants.Part = topology.Want{Required: r.get("segment_required"), Preferred: r.get("segment_preferred")}
+	if wants.Segment, err = whole(r.get("segment"), 1, maxPods, 0); err != nil {
+		return wants, fmt.Errorf("segment: %w", err)
+	}
+	if wants.Segment == 0 && wants.Part != (topology.Want{}) {
+		return wants, errors.New("segment: it is empty, but segment_required or segment_preferred is not")
+	}
+	return wants, nil
 }
 
 func arrival(field string) (at time.Time, seconds bool, err error) {

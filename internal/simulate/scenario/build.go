@@ -13,6 +13,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/simulate"
 	"github.com/muster-scheduling/muster/internal/simulate/input"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // build makes what a simulation starts from, and tells which gangs each group of the scenario stands for.
@@ -23,6 +24,9 @@ func (sc Scenario) build() (w simulate.Workload, groups map[string][]int, err er
 	}
 	if w.Queues, err = queues(sc.Queues); err != nil {
 		return w, nil, err
+	}
+	for _, t := range sc.Topologies {
+		w.Topologies = append(w.Topologies, input.Topology(t.Name, t.TopologySpec))
 	}
 	groups = map[string][]int{}
 	for _, group := range sc.Gangs {
@@ -73,7 +77,7 @@ func nodes(groups []Nodes) ([]simulate.Node, error) {
 			amounts[simulate.Pods] = input.DefaultPods
 		}
 		for _, name := range names(group.Name, group.Count) {
-			nodes = append(nodes, simulate.Node{Name: name, Allocatable: amounts.Clone()})
+			nodes = append(nodes, simulate.Node{Name: name, Allocatable: amounts.Clone(), Labels: group.Labels})
 		}
 	}
 	return nodes, nil
@@ -99,6 +103,7 @@ func (group Gangs) build() ([]simulate.Gang, error) {
 	g := simulate.Gang{
 		Queue: group.Queue, Priority: group.Priority, Pods: max(group.Pods, 1), Min: group.Min, Request: request,
 		Duration: group.Duration.Duration, Expected: group.Expected.Duration, Firm: group.Firm,
+		Topology: simulate.Wants{Gang: topology.Want(group.Topology), Segment: group.Segments.Size, Part: topology.Want(group.Segments.Want)},
 	}
 	if g.Queue == "" {
 		g.Queue = ledger.Default

@@ -20,13 +20,14 @@ import (
 type Scenario struct {
 	Name string `json:"name"`
 	// Covers says in words which rule or report the case comes from.
-	Covers  string   `json:"covers"`
-	Nodes   []Nodes  `json:"nodes"`
-	Queues  []Queue  `json:"queues"`
-	Options Options  `json:"options"`
-	Gangs   []Gangs  `json:"gangs"`
-	Then    []Step   `json:"then"`
-	Expect  []Expect `json:"expect"`
+	Covers     string     `json:"covers"`
+	Nodes      []Nodes    `json:"nodes"`
+	Topologies []Topology `json:"topologies"`
+	Queues     []Queue    `json:"queues"`
+	Options    Options    `json:"options"`
+	Gangs      []Gangs    `json:"gangs"`
+	Then       []Step     `json:"then"`
+	Expect     []Expect   `json:"expect"`
 }
 
 // Nodes is a number of equal nodes: NAME, or with a count NAME-1, NAME-2 and so on.
@@ -34,6 +35,13 @@ type Nodes struct {
 	Name     string              `json:"name"`
 	Count    int                 `json:"count"`
 	Capacity corev1.ResourceList `json:"capacity"`
+	Labels   map[string]string   `json:"labels"`
+}
+
+// Topology is the spec of a Topology object and its name. It may be one that the API server would refuse.
+type Topology struct {
+	Name                  string `json:"name"`
+	v1alpha1.TopologySpec `json:",inline"`
 }
 
 // Queue is the spec of a Queue object and its name.
@@ -67,10 +75,25 @@ type Gangs struct {
 	Duration metav1.Duration     `json:"duration"`
 	Expected metav1.Duration     `json:"expected"`
 	Firm     bool                `json:"firm"`
+	// Topology is asked of where all pods are together, Segments of each so many consecutive ones.
+	Topology Want     `json:"topology"`
+	Segments Segments `json:"segments"`
 	// RunsOn are the nodes on which pods run from the beginning, and how many on each; Started is since when, before the beginning
 	// and so negative.
 	RunsOn  map[string]int  `json:"runsOn"`
 	Started metav1.Duration `json:"started"`
+}
+
+// Want names levels of Topologies.
+type Want struct {
+	Required  string `json:"required"`
+	Preferred string `json:"preferred"`
+}
+
+// Segments are parts of Size consecutive pods; without a Size all are one part, as the pods of a role are.
+type Segments struct {
+	Size int `json:"size"`
+	Want `json:",inline"`
 }
 
 // Step is what happens from outside at a time.
