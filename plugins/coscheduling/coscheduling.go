@@ -103,6 +103,8 @@ func (pl *Coscheduling) PreFilter(ctx context.Context, cycle fwk.CycleState, pod
 		return nil, fwk.NewStatus(fwk.Unschedulable, request.Over.String())
 	case standing == state.Leading:
 		return pl.lead(ctx, cycle, pod, request, nodes)
+	case request.Wants != nil:
+		return pl.alone(ctx, cycle, request, nodes)
 	}
 	closed := pl.closedNodes(pod, request)
 	if len(closed) == 0 {
@@ -202,6 +204,19 @@ func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *
 		return nil, fwk.AsStatus(fmt.Errorf("letting gang %s into the queue: %w", request.Key, err))
 	}
 	return settle(cycle, placements[0].Node), nil
+}
+
+// alone finds a node for a pod that wants something of the topology: a single one, or a member beyond its gang's minimum.
+func (pl *Coscheduling) alone(ctx context.Context, cycle fwk.CycleState, request state.Request, nodes []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+	attempt, err := pl.planner.Plan(ctx, request, nodes, placement.OnCycle)
+	if err != nil {
+		return nil, fwk.AsStatus(fmt.Errorf("finding a domain for %s: %w", request.Key, err))
+	}
+	if attempt.Result != gang.Placed {
+		attempt.Keep(cycle)
+		return nil, fwk.NewStatus(fwk.Unschedulable, attempt.Message)
+	}
+	return settle(cycle, attempt.Placements[0].Node), nil
 }
 
 func outcomeOf(attempt *placement.Attempt, err error) string {

@@ -108,9 +108,13 @@ func (pl *FairShare) Judge(ctx context.Context, request state.Request, attempt *
 			return Finding{}, err
 		}
 	}
+	verdict, err := pl.verdict(request, attempt, nodes)
+	if err != nil {
+		return Finding{}, err
+	}
 	found := Finding{}
-	found.Blocked = dispatch.Blocked{Verdict: pl.verdict(request, attempt), Wake: attempt.Wake, Usable: attempt.UsableNames()}
-	if request.Elastic || found.Verdict.Reason == gang.ExceedsCluster {
+	found.Blocked = dispatch.Blocked{Verdict: verdict, Wake: attempt.Wake, Usable: attempt.UsableNames()}
+	if request.Elastic || found.Verdict.Reason == gang.ExceedsCluster || found.Verdict.Reason == gang.TopologyNotFound {
 		return found, nil
 	}
 	if pl.gangs.Now().Before(request.SparesUntil) {
@@ -135,19 +139,32 @@ func (pl *FairShare) Judge(ctx context.Context, request state.Request, attempt *
 }
 
 // verdict is why the gang does not start now.
-func (pl *FairShare) verdict(request state.Request, attempt *placement.Attempt) gang.Verdict {
+func (pl *FairShare) verdict(request state.Request, attempt *placement.Attempt, nodes []fwk.NodeInfo) (gang.Verdict, error) {
 	switch {
 	case request.Over != nil:
-		return gang.Verdict{Reason: gang.QuotaExceeded, Message: request.Over.String()}
+		return gang.Verdict{Reason: gang.QuotaExceeded, Message: request.Over.String()}, nil
+	case attempt.Fault != "":
+		return gang.Verdict{Reason: gang.TopologyNotFound, Message: attempt.Fault}, nil
 	case attempt.Reserved:
-		return gang.Verdict{Reason: gang.Reserved, Message: "there is room, but it is kept for " + pl.gangs.KeptFor(request)}
+		return gang.Verdict{Reason: gang.Reserved, Message: "there is room, but it is kept for " + pl.gangs.KeptFor(request)}, nil
 	case attempt.Result == gang.Placed:
 		// Only the framework's own cycle knows why: an extender, or a filter that is not asked when a gang is planned.
-		return gang.Verdict{Reason: gang.Unschedulable, Message: "the nodes that have room were refused in the pod's own scheduling cycle"}
+		return gang.Verdict{Reason: gang.Unschedulable, Message: "the nodes that have room were refused in the pod's own scheduling cycle"}, nil
 	case !attempt.Constrained && !pl.gangs.FitsEmpty(request, attempt.UsableNames()):
-		return gang.Verdict{Reason: gang.ExceedsCluster, Message: "the minimum would not fit if nothing else ran: " + attempt.Message}
+		return gang.Verdict{Reason: gang.ExceedsCluster, Message: "the minimum would not fit if nothing else ran: " + attempt.Message}, nil
+	case attempt.Topology != nil && !attempt.Constrained:
+		fits, lack, err := attempt.FitsEmpty(nodes)
+		switch {
+		case err != nil:
+			return gang.Verdict{}, fmt.Errorf("looking whether %s fits the empty cluster: %w", request.Key, err)
+		case !fits:
+			return gang.Verdict{Reason: gang.ExceedsCluster, Message: "the minimum would not fit in one domain if nothing else ran: " + lack}, nil
+		}
 	}
-	return gang.Verdict{Reason: gang.Unschedulable, Message: attempt.Message}
+	if attempt.Scattered {
+		return gang.Verdict{Reason: gang.TopologyNotMet, Message: attempt.Message}, nil
+	}
+	return gang.Verdict{Reason: gang.Unschedulable, Message: attempt.Message}, nil
 }
 
 // reserve finds out when the gang can start and has room kept for it from then on.
@@ -173,6 +190,6 @@ func (pl *FairShare) outlook(request state.Request, attempt *placement.Attempt) 
 		asked.Classes[i] = class
 	}
 	return reservation.Problem{
-		Table: attempt.Table, Gang: asked, Nodes: outlook.Nodes, Holds: outlook.Ahead, Now: outlook.Now, Runtime: request.Runtime,
+		Table: attempt.Table, Gang: asked, Topology: attempt.Topology, Nodes: outlook.Nodes, Holds: outlook.Ahead, Now: outlook.Now, Runtime: request.Runtime,
 	}, outlook
 }

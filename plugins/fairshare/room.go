@@ -79,12 +79,17 @@ func (pl *FairShare) choose(ctx context.Context, request state.Request, units []
 	if err != nil || decision.Result != gang.Placed {
 		return nil, decision.Why, err
 	}
-	placements := most.Assign(decision.Runs)
-	if problem.Verify != nil {
+	var placements []state.Placement
+	if problem.Verify != nil || most.Topology != nil {
 		if err := plan(decision.Victims); err != nil {
 			return nil, "", err
 		}
+		if exact.Result != gang.Placed {
+			return nil, "with the victims that were chosen gone, " + exact.Message, nil
+		}
 		placements = exact.Placements
+	} else {
+		placements = most.Assign(decision.Runs)
 	}
 	return pl.finding(request, units, leaving, decision, placements), "", nil
 }
@@ -106,7 +111,7 @@ func (pl *FairShare) problem(request state.Request, units []state.Unit, books *l
 		asked.Nodes[i] = gang.Node{Free: append(resource.Vector(nil), node.Free...), Idle: node.Idle}
 	}
 	problem := reclaim.Problem{
-		Gang: asked, Queue: request.Queue, Asked: request.Amount, Firm: request.Firm, Ledger: books, MaxRatio: pl.maxRatio,
+		Gang: asked, Topology: most.Topology, Queue: request.Queue, Asked: request.Amount, Firm: request.Firm, Ledger: books, MaxRatio: pl.maxRatio,
 		Capacity: pl.gangs.Capacity(), Disruptions: budgets.allowed(), Units: make([]reclaim.Unit, len(units)),
 	}
 	for i, unit := range units {

@@ -33,7 +33,9 @@ type class struct {
 // environment, mounts, generated token volumes) is left out.
 type traits struct {
 	Labels map[string]string
-	Spec   corev1.PodSpec
+	// Near is what annotations ask of the place.
+	Near []string
+	Spec corev1.PodSpec
 }
 
 // classify groups pods into classes, in the order of their first members.
@@ -119,7 +121,7 @@ func insertKeys(keys sets.Set[string], selector labels.Selector) {
 }
 
 func traitsOf(pod *corev1.Pod, looked sets.Set[string]) traits {
-	t := traits{Spec: state.Traits(pod)}
+	t := traits{Spec: state.Traits(pod), Near: state.Nearness(pod.Annotations)}
 	for key := range looked {
 		if value, has := pod.Labels[key]; has {
 			if t.Labels == nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +20,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
+	"github.com/muster-scheduling/muster/internal/topology"
 	"github.com/muster-scheduling/muster/plugins/state"
 )
 
@@ -41,6 +41,7 @@ type Planner struct {
 	// framework is the handle as the scheduler itself sees it: planning runs the PreFilter plugins of other pods.
 	framework framework.Framework
 	gangs     *state.Store
+	forest    forest
 }
 
 // New makes a planner. It fails for a handle that cannot run PreFilter plugins, which no scheduler of kube-scheduler's
@@ -61,6 +62,10 @@ type Attempt struct {
 	Placements []state.Placement
 	// Reserved is set where there would be a plan if no room were kept for others.
 	Reserved bool
+	// Scattered is set where there would be a plan if the members wanted nothing of the topology, Fault where no room would
+	// help them: they ask for a domain that does not exist.
+	Scattered bool
+	Fault     string
 	// Constrained is set where members share more than resources, so that arithmetic alone does not tell where they fit.
 	Constrained bool
 	// Message says in words why there is no plan.
@@ -69,10 +74,12 @@ type Attempt struct {
 	Wake dispatch.Wake
 	// Problem is what was planned, with the nodes in the order of Nodes, and Table names its resources. Usable are, for each
 	// class, the nodes that accept its members but for what they ask for; they may be full.
-	Problem gang.Problem
-	Table   *resource.Table
-	Usable  [][]int32
-	Nodes   []string
+	// Topology is what its members want of the domains; nil where they want nothing.
+	Problem  gang.Problem
+	Topology *topology.Request
+	Table    *resource.Table
+	Usable   [][]int32
+	Nodes    []string
 	// Held are the nodes of whose free room a part is kept for others.
 	Held map[int32]bool
 
@@ -106,13 +113,14 @@ func (pl *Planner) Plan(ctx context.Context, request state.Request, nodes []fwk.
 			return nil, err
 		}
 	}
+	a.Topology = pl.topology(a, nodes)
 	free := a.Problem
 	limited := pl.spare(a)
-	outcome, err := pl.solve(ctx, a, nodes, use)
-	if err == nil && limited && outcome.Result != gang.Placed {
+	answer, err := pl.solve(ctx, a, nodes, use)
+	if err == nil && limited && answer.Result != gang.Placed {
 		within := a.Problem
 		a.Problem = free
-		var anywhere gang.Outcome
+		var anywhere topology.Answer
 		anywhere, err = pl.solve(ctx, a, nodes, use)
 		a.Reserved = anywhere.Result == gang.Placed
 		a.Problem = within
@@ -120,13 +128,16 @@ func (pl *Planner) Plan(ctx context.Context, request state.Request, nodes []fwk.
 	if err != nil {
 		return nil, err
 	}
-	a.Result = outcome.Result
-	if outcome.Result == gang.Placed {
-		a.Placements = a.Assign(outcome.Runs)
-	} else {
-		a.refuse(outcome, rejections)
+	a.Result = answer.Result
+	switch {
+	case answer.Result != gang.Placed:
+		err = pl.refuse(ctx, a, answer, rejections, nodes, use)
+	case a.Topology != nil:
+		a.Placements = a.seat(answer)
+	default:
+		a.Placements = a.Assign(answer.Runs)
 	}
-	return a, nil
+	return a, err
 }
 
 // spare takes from the free room what is kept for others, and reports whether anything is.
@@ -150,19 +161,19 @@ func (pl *Planner) spare(a *Attempt) bool {
 	return true
 }
 
-func (pl *Planner) solve(ctx context.Context, a *Attempt, nodes []fwk.NodeInfo, use SnapshotUse) (gang.Outcome, error) {
+func (pl *Planner) solve(ctx context.Context, a *Attempt, nodes []fwk.NodeInfo, use SnapshotUse) (topology.Answer, error) {
 	if !a.Constrained {
-		return gang.Plan(a.Problem, nil)
+		return topology.Plan(a.Problem, a.Topology, nil)
 	}
 	sim, err := newSimulation(ctx, pl.framework, a.classes, nodes, use)
 	if err != nil {
-		return gang.Outcome{}, err
+		return topology.Answer{}, err
 	}
-	outcome, err := gang.Plan(a.Problem, sim)
+	answer, err := topology.Plan(a.Problem, a.Topology, sim)
 	if closeErr := sim.close(); err == nil {
 		err = closeErr
 	}
-	return outcome, err
+	return answer, err
 }
 
 // problem translates the snapshot into the planner's terms: the resources that any member asks for, and the accelerators
@@ -215,18 +226,30 @@ func (pl *Planner) problem(a *Attempt, nodes []fwk.NodeInfo) error {
 
 // freeOf is what NodeResourcesFit still grants of a resource on a node.
 func freeOf(node fwk.NodeInfo, name string) int64 {
-	allocatable, requested := node.GetAllocatable(), node.GetRequested()
-	switch corev1.ResourceName(name) {
-	case corev1.ResourcePods:
-		return int64(allocatable.GetAllowedPodNumber() - len(node.GetPods()))
-	case corev1.ResourceCPU:
-		return allocatable.GetMilliCPU() - requested.GetMilliCPU()
-	case corev1.ResourceMemory:
-		return allocatable.GetMemory() - requested.GetMemory()
-	case corev1.ResourceEphemeralStorage:
-		return allocatable.GetEphemeralStorage() - requested.GetEphemeralStorage()
+	if name == string(corev1.ResourcePods) {
+		return allocatableOf(node, name) - int64(len(node.GetPods()))
 	}
-	return allocatable.GetScalarResources()[corev1.ResourceName(name)] - requested.GetScalarResources()[corev1.ResourceName(name)]
+	return allocatableOf(node, name) - amountOf(node.GetRequested(), name)
+}
+
+// allocatableOf is what a node has of a resource for pods.
+func allocatableOf(node fwk.NodeInfo, name string) int64 {
+	if name == string(corev1.ResourcePods) {
+		return int64(node.GetAllocatable().GetAllowedPodNumber())
+	}
+	return amountOf(node.GetAllocatable(), name)
+}
+
+func amountOf(amounts fwk.Resource, name string) int64 {
+	switch corev1.ResourceName(name) {
+	case corev1.ResourceCPU:
+		return amounts.GetMilliCPU()
+	case corev1.ResourceMemory:
+		return amounts.GetMemory()
+	case corev1.ResourceEphemeralStorage:
+		return amounts.GetEphemeralStorage()
+	}
+	return amounts.GetScalarResources()[corev1.ResourceName(name)]
 }
 
 // idle reports whether a node runs nothing but what runs on every node.
@@ -357,29 +380,6 @@ func (a *Attempt) Assign(runs []gang.Run) []state.Placement {
 	return placements
 }
 
-// refuse puts an outcome without a plan into words.
-func (a *Attempt) refuse(outcome gang.Outcome, rejections *rejections) {
-	need := a.request.Need
-	var message strings.Builder
-	fmt.Fprintf(&message, "%d of the %d members that have to start together fit", min(outcome.Total(), need.Total), need.Total)
-	for _, line := range roleShortages(outcome, need, a.classes) {
-		message.WriteString("; " + line)
-	}
-	if outcome.Result == gang.BudgetSpent {
-		fmt.Fprintf(&message, "; the search stopped after %d steps without a proof, and will be repeated", outcome.Steps)
-	}
-	if why := rejections.String(); why != "" {
-		message.WriteString(". " + why)
-	}
-	a.Message = message.String()
-	switch {
-	case slices.ContainsFunc(a.request.Pods, wantsCompany):
-		a.Wake = dispatch.WhenAnythingMoves
-	case a.Constrained || outcome.Result == gang.BudgetSpent || rejections.notOfRoom():
-		a.Wake = dispatch.WhenRoomIsFreed
-	}
-}
-
 // Repelled reports whether pods that run keep others away by required anti-affinity, so that arithmetic does not tell what
 // their leaving would change.
 func (pl *Planner) Repelled() (bool, error) {
@@ -439,24 +439,4 @@ func (a *Attempt) UsableNames() map[string]bool {
 		return nil
 	}
 	return names
-}
-
-// wantsCompany reports whether other pods can let a pod in: by affinity, or by evening out a spread.
-func wantsCompany(pod *corev1.Pod) bool {
-	affinity := pod.Spec.Affinity
-	return affinity != nil && affinity.PodAffinity != nil || len(pod.Spec.TopologySpreadConstraints) > 0
-}
-
-func roleShortages(outcome gang.Outcome, need gang.Need, classes []*class) []string {
-	fit := map[string]int{}
-	for c, n := range outcome.Fit {
-		fit[classes[c].role] += n
-	}
-	var lines []string
-	for _, role := range slices.Sorted(maps.Keys(need.Role)) {
-		if fit[role] < need.Role[role] {
-			lines = append(lines, fmt.Sprintf("role %q: %d of %d", role, fit[role], need.Role[role]))
-		}
-	}
-	return lines
 }

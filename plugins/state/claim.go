@@ -80,6 +80,12 @@ func (e *entry) malformed() error {
 				return err
 			}
 		}
+		if _, err := packingOf(e.podGroup.Annotations); err != nil {
+			return err
+		}
+		if _, said := e.podGroup.Annotations[schedulingv1alpha1.SegmentSizeAnnotation]; said {
+			return fmt.Errorf("annotation %s belongs on the pods of the role that it divides", schedulingv1alpha1.SegmentSizeAnnotation)
+		}
 	}
 	if problem := e.said.problem(); problem != "" {
 		return errors.New(problem)
@@ -108,19 +114,23 @@ func (e *entry) rebook() {
 	}
 }
 
-// barred is why the gang may not stand in the line of its queue at all; empty where it may.
-func (e *entry) barred() string {
+// barred is why the gang may not stand in the line of its queue at all; its reason is gang.None where it may.
+func (e *entry) barred() gang.Verdict {
+	if missing := e.missingLevel(); missing != "" {
+		return gang.Verdict{Reason: gang.TopologyNotFound, Message: missing}
+	}
 	traits, exists := e.registry.queues[e.queue()]
 	if exists && traits.selector != nil && !traits.selector.Matches(e.registry.namespaces[e.key.Namespace]) {
-		return fmt.Sprintf("queue %s does not admit gangs of namespace %s: its namespaceSelector does not match", e.queue(), e.key.Namespace)
+		return gang.Verdict{Reason: gang.NamespaceNotAllowed, Message: fmt.Sprintf(
+			"queue %s does not admit gangs of namespace %s: its namespaceSelector does not match", e.queue(), e.key.Namespace)}
 	}
-	return ""
+	return gang.Verdict{}
 }
 
 // enterLine gives the gang its place in the line of its queue, or takes note of what changed about it.
 func (e *entry) enterLine() {
 	e.stale = false
-	if e.malformed() != nil || e.barred() != "" {
+	if e.malformed() != nil || e.barred().Reason != gang.None {
 		e.leaveLine()
 		return
 	}
@@ -151,7 +161,7 @@ func (e *entry) asked(id string) dispatch.Gang {
 	return g
 }
 
-// minimum chooses the members whose requests the queue is asked for: of each role what it lacks, the oldest first.
+// minimum chooses the members whose requests the queue is asked for: of each role what it lacks, in the order of ranks.
 func (e *entry) minimum(waiting []*corev1.Pod) []*corev1.Pod {
 	need := e.need()
 	if need.Total >= len(waiting) {
@@ -187,7 +197,7 @@ func (e *entry) shape(waiting []*corev1.Pod) string {
 	}
 	hash := fnv.New128a()
 	need := e.need()
-	fmt.Fprintf(hash, "%d", need.Total)
+	fmt.Fprintf(hash, "%d%s", need.Total, e.bond())
 	for _, role := range slices.Sorted(maps.Keys(need.Role)) {
 		fmt.Fprintf(hash, "/%s=%d", role, need.Role[role])
 	}
@@ -202,9 +212,10 @@ func (e *entry) shape(waiting []*corev1.Pod) string {
 func shapeOf(pod *corev1.Pod) string {
 	shape := struct {
 		Traits    corev1.PodSpec
+		Near      []string
 		Namespace string
 		Labels    map[string]string
-	}{Traits: Traits(pod)}
+	}{Traits: Traits(pod), Near: Nearness(pod.Annotations)}
 	if shape.Traits.Affinity != nil || len(shape.Traits.TopologySpreadConstraints) > 0 || len(shape.Traits.Volumes) > 0 || len(shape.Traits.ResourceClaims) > 0 {
 		shape.Namespace, shape.Labels = pod.Namespace, pod.Labels
 	}
@@ -232,6 +243,7 @@ type terms struct {
 	priority int32
 	runtime  time.Duration
 	firm     bool
+	bond     string
 }
 
 // enterSurplus gives every member beyond the minimum a place in the line of its own, or takes note of what changed about it.
@@ -239,11 +251,11 @@ func (e *entry) enterSurplus() {
 	if e.key.Single() {
 		return
 	}
-	if e.malformed() != nil || e.barred() != "" {
+	if e.malformed() != nil || e.barred().Reason != gang.None {
 		e.leaveSurplus()
 		return
 	}
-	now := terms{queue: e.queue(), priority: e.priority(), runtime: e.runtime(), firm: e.firm()}
+	now := terms{queue: e.queue(), priority: e.priority(), runtime: e.runtime(), firm: e.firm(), bond: e.bond()}
 	if e.terms == now && e.surplus == e.count[ready].Total() {
 		return
 	}
@@ -254,13 +266,17 @@ func (e *entry) enterSurplus() {
 		if m.shape == "" {
 			m.shape = shapeOf(m.pod)
 		}
+		shape := m.role + "\x00" + m.shape + now.bond
+		if size, err := segmentOf(m.pod); err == nil && size > 0 {
+			shape += m.pod.Name // What its segment leaves it is nobody else's.
+		}
 		if m.claim == nil {
 			m.claim = &claim{id: e.key.id() + "#" + string(m.pod.UID), e: e, m: m}
 			e.registry.claims[m.claim.id] = m.claim
 			e.surplus++
 		}
 		e.registry.enter(m.claim, dispatch.Gang{
-			ID: m.claim.id, Queue: now.queue, Priority: now.priority, Born: m.pod.CreationTimestamp.Time, Shape: m.role + "\x00" + m.shape,
+			ID: m.claim.id, Queue: now.queue, Priority: now.priority, Born: m.pod.CreationTimestamp.Time, Shape: shape,
 			Amount: billOf(m), Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: now.runtime, Firm: now.firm, Elastic: true,
 		})
 	}
@@ -319,8 +335,8 @@ func (e *entry) verdict(now time.Time) gang.Verdict {
 	if gated := e.registry.line.Gated(e.queue()); gated.Reason == gang.QueueNotFound || gated.Reason == gang.Misconfigured {
 		return gated
 	}
-	if barred := e.barred(); barred != "" {
-		return gang.Verdict{Reason: gang.NamespaceNotAllowed, Message: barred}
+	if barred := e.barred(); barred.Reason != gang.None {
+		return barred
 	}
 	if e.claim != nil {
 		return e.registry.line.Why(e.claim.id, now)

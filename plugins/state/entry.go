@@ -1,10 +1,8 @@
 package state
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -134,25 +132,20 @@ func (e *entry) led() bool {
 	return m != nil && m.standing == ready
 }
 
-// pods lists the members of a standing, oldest first.
+// pods lists the members of a standing, in the order of their ranks.
 func (e *entry) pods(s standing) []*corev1.Pod {
-	var pods []*corev1.Pod
+	var members []*member
 	for _, m := range e.members {
 		if m.standing == s {
-			pods = append(pods, m.pod)
+			members = append(members, m)
 		}
 	}
-	slices.SortFunc(pods, byAge)
+	slices.SortFunc(members, byRank)
+	pods := make([]*corev1.Pod, len(members))
+	for i, m := range members {
+		pods[i] = m.pod
+	}
 	return pods
-}
-
-func byAge(a, b *corev1.Pod) int {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), naturalCompare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
-}
-
-// naturalCompare orders worker-2 before worker-10: a shorter name with the same stem has the smaller number.
-func naturalCompare(a, b string) int {
-	return cmp.Or(cmp.Compare(strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // priority is the highest of the members': losing any of them loses the job.

@@ -27,9 +27,11 @@ const (
 
 // member is one pod of a gang.
 type member struct {
-	gang     *entry
-	pod      *corev1.Pod
-	role     string
+	gang *entry
+	pod  *corev1.Pod
+	role string
+	// index is the member's number within its role.
+	index    int
 	standing standing
 	// amount is what the pod asks of its node; claims are the ResourceClaims that it uses, which cost its queue more.
 	amount resource.Amounts

@@ -3,6 +3,7 @@
 package state
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
 )
@@ -57,6 +59,9 @@ type Registry struct {
 
 	queues     map[string]queueTraits
 	namespaces map[string]labels.Set
+	// topologies are the Topologies by name; layout counts their changes.
+	topologies map[string]*schedulingv1alpha1.Topology
+	layout     int
 }
 
 // NewRegistry makes an empty registry that tells time by now.
@@ -75,6 +80,7 @@ func NewRegistry(now func() time.Time, options dispatch.Options) *Registry {
 		overSince:  map[string]time.Time{},
 		queues:     map[string]queueTraits{},
 		namespaces: map[string]labels.Set{},
+		topologies: map[string]*schedulingv1alpha1.Topology{},
 	}
 }
 
@@ -226,11 +232,14 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 		e.adopt(pod)
 	} else {
 		m.gang.changed(m.pod, pod)
+		if !slices.Equal(Nearness(m.pod.Annotations), Nearness(pod.Annotations)) {
+			m.shape = ""
+		}
 		if m.pod.Generation != pod.Generation {
 			m.amount = RequestOf(pod) // Resized in place, or bound.
 		}
 	}
-	m.pod = pod
+	m.pod, m.index = pod, indexOf(pod)
 	m.nameClaims(claimNames(pod))
 	was := m.standing
 	m.refresh(effects)

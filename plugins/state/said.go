@@ -16,12 +16,14 @@ type said struct {
 	queues           map[string]int
 	runtimes, delays map[time.Duration]int
 	firm             int
+	// levels are the topology levels that they ask for.
+	levels map[string]int
 	// errors are what is wrong with what they say.
 	errors map[string]int
 }
 
 func newSaid() said {
-	return said{queues: map[string]int{}, runtimes: map[time.Duration]int{}, delays: map[time.Duration]int{}, errors: map[string]int{}}
+	return said{queues: map[string]int{}, runtimes: map[time.Duration]int{}, delays: map[time.Duration]int{}, levels: map[string]int{}, errors: map[string]int{}}
 }
 
 // count adds what a pod says once, or takes it back where by is -1.
@@ -43,6 +45,15 @@ func (s *said) count(pod *corev1.Pod, by int) {
 		tally(s.errors, err.Error(), by)
 	}
 	tally(s.delays, delay, by)
+	for _, level := range levelsOf(wantOf(pod.Annotations)) {
+		tally(s.levels, level, by)
+	}
+	if _, err := segmentOf(pod); err != nil {
+		tally(s.errors, err.Error(), by)
+	}
+	if _, err := packingOf(pod.Annotations); err != nil {
+		tally(s.errors, err.Error(), by)
+	}
 }
 
 func tally[T comparable](counts map[T]int, what T, by int) {

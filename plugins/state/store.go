@@ -36,7 +36,7 @@ type Store struct {
 	*Registry
 	handle    fwk.Handle
 	podGroups rest.Interface
-	queues    rest.Interface
+	own       rest.Interface // Queues and Topologies
 	// synced are the watches that have to have caught up before anything is admitted.
 	synced []cache.InformerSynced
 }
@@ -50,12 +50,12 @@ func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry, leadin
 	if s.podGroups, err = restClient(handle.KubeConfig(), podgroupv1alpha1.SchemeGroupVersion, podgroupv1alpha1.AddToScheme); err != nil {
 		return nil, err
 	}
-	if s.queues, err = restClient(handle.KubeConfig(), schedulingv1alpha1.GroupVersion, schedulingv1alpha1.AddToScheme); err != nil {
+	if s.own, err = restClient(handle.KubeConfig(), schedulingv1alpha1.GroupVersion, schedulingv1alpha1.AddToScheme); err != nil {
 		return nil, err
 	}
 	for what, watch := range map[string]func(context.Context) error{
 		"pods": s.watchPods, "succeeded pods": s.watchSucceeded, "namespaces": s.watchNamespaces,
-		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues, "ResourceClaims": s.watchResourceClaims,
+		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues, "Topologies": s.watchTopologies, "ResourceClaims": s.watchResourceClaims,
 	} {
 		if err := watch(ctx); err != nil {
 			return nil, fmt.Errorf("watching %s: %w", what, err)
@@ -143,16 +143,26 @@ func (s *Store) watchResourceClaims(ctx context.Context) error {
 }
 
 func (s *Store) watchQueues(ctx context.Context) error {
-	informer := cache.NewSharedIndexInformer(
-		cache.NewListWatchFromClient(s.queues, "queues", metav1.NamespaceAll, fields.Everything()), &schedulingv1alpha1.Queue{}, 0, cache.Indexers{})
-	err := follow(s, informer, func(queue *schedulingv1alpha1.Queue) {
+	return followOwn(ctx, s, "queues", &schedulingv1alpha1.Queue{}, func(queue *schedulingv1alpha1.Queue) {
 		effects, err := s.SetQueue(queue)
 		if err != nil {
 			klog.FromContext(ctx).Error(err, "Reading a Queue")
 		}
 		s.Apply(ctx, effects)
 	}, func(queue *schedulingv1alpha1.Queue) { s.Apply(ctx, s.DeleteQueue(queue.Name)) })
-	if err != nil {
+}
+
+func (s *Store) watchTopologies(ctx context.Context) error {
+	return followOwn(ctx, s, "topologies", &schedulingv1alpha1.Topology{},
+		func(t *schedulingv1alpha1.Topology) { s.Apply(ctx, s.SetTopology(t)) },
+		func(t *schedulingv1alpha1.Topology) { s.Apply(ctx, s.DeleteTopology(t.Name)) })
+}
+
+// followOwn watches a kind of Muster's own API.
+func followOwn[T runtime.Object](ctx context.Context, s *Store, plural string, example T, set, drop func(T)) error {
+	informer := cache.NewSharedIndexInformer(
+		cache.NewListWatchFromClient(s.own, plural, metav1.NamespaceAll, fields.Everything()), example, 0, cache.Indexers{})
+	if err := follow(s, informer, set, drop); err != nil {
 		return err
 	}
 	go informer.RunWithContext(ctx)

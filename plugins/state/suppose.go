@@ -42,7 +42,7 @@ func (r *Registry) Suppose(pg *podgroupv1alpha1.PodGroup, pods []*corev1.Pod) Su
 		e.born = r.now()
 	}
 	for _, pod := range pods {
-		m := &member{gang: e, pod: pod, role: RoleOf(pod.Labels), amount: RequestOf(pod)}
+		m := &member{gang: e, pod: pod, role: RoleOf(pod.Labels), index: indexOf(pod), amount: RequestOf(pod)}
 		for _, name := range claimNames(pod) {
 			if c := r.devices[name]; c != nil {
 				m.claims = append(m.claims, c)
@@ -60,6 +60,7 @@ func (r *Registry) Suppose(pg *podgroupv1alpha1.PodGroup, pods []*corev1.Pod) Su
 	}
 	g := e.asked("?" + key.id())
 	s.Request = Request{Turn: dispatch.Turn{Gang: g}, Key: key, Need: e.need(), Pods: e.pods(ready)}
+	s.Request.Wants = e.wants(s.Request.Pods, e.minimum(s.Request.Pods))
 	supposed := r.line.Suppose(g, r.now())
 	s.Place, s.Request.Over = supposed.Place, supposed.Over
 	s.Verdict, s.Never = r.passed(supposed, g)
@@ -78,8 +79,8 @@ func (e *entry) refused() (gang.Verdict, bool) {
 	switch {
 	case gated.Reason == gang.QueueNotFound, gated.Reason == gang.Misconfigured:
 		return gated, true
-	case e.barred() != "":
-		return gang.Verdict{Reason: gang.NamespaceNotAllowed, Message: e.barred()}, true
+	case e.barred().Reason != gang.None:
+		return e.barred(), true
 	}
 	g := e.asked("")
 	if over := e.registry.line.Ledger.Check(g.Queue, g.Amount, g.Firm); over != nil && over.Never() {

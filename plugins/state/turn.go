@@ -155,12 +155,14 @@ type Request struct {
 	dispatch.Turn
 	Key  Key
 	Need gang.Need
-	// Pods are the members that wait, the leader first, the others oldest first.
+	// Pods are the members that wait, the leader first, the others in the order of their ranks.
 	Pods []*corev1.Pod
 	// Elastic is set for a member beyond its gang's minimum: it may come and go, and nobody has to make room for it.
 	Elastic bool
 	// SparesUntil is the time before which nobody is evicted for the gang; zero where it asked for no delay.
 	SparesUntil time.Time
+	// Wants is what the Pods want of the cluster's topology; nil where they want nothing.
+	Wants *Wants
 	// Extra is how many members beyond Need may be placed along with it.
 	Extra int
 }
@@ -169,6 +171,9 @@ func (r *Registry) request(c *claim, pods []*corev1.Pod) Request {
 	request := Request{Turn: *c.turn, Key: c.e.key, Need: c.e.need(), Pods: pods, Elastic: c.m != nil}
 	if c.m != nil {
 		request.Need = gang.Need{Total: 1}
+		request.Wants = c.e.wants(pods, pods)
+	} else {
+		request.Wants = c.e.wants(pods, c.e.minimum(pods))
 	}
 	if delay := c.e.preemptionDelay(); delay > 0 {
 		request.SparesUntil = r.line.Since(c.id).Add(delay)

@@ -34,7 +34,7 @@ type View struct {
 	Whole bool
 	// BrokenSince is when the gang fell below its minimum while members run; zero where that is not so.
 	BrokenSince time.Time
-	// Waiting are the members that could be placed, oldest first; Bound are those that have a node.
+	// Waiting are the members that could be placed, in the order of their ranks; Bound are those that have a node.
 	Waiting, Bound []*corev1.Pod
 	// Beyond are the waiting members beyond a minimum that is bound, with the reason of each.
 	Beyond []Beyond

@@ -24,7 +24,7 @@ func (s *Store) SetQueueStatus(ctx context.Context, q *schedulingv1alpha1.Queue,
 		{Op: "add", Path: "/status", Value: status},
 	})
 	if err == nil {
-		err = s.queues.Patch(types.JSONPatchType).Resource("queues").Name(q.Name).SubResource("status").Body(patch).Do(ctx).Error()
+		err = s.own.Patch(types.JSONPatchType).Resource("queues").Name(q.Name).SubResource("status").Body(patch).Do(ctx).Error()
 	}
 	if err != nil {
 		return fmt.Errorf("setting the status of Queue %s: %w", q.Name, err)
