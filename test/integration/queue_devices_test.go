@@ -52,7 +52,8 @@ func TestLimitOfDevicesThatAreShared(t *testing.T) {
 	e.expectDevices(1)
 }
 
-// Each pod that has a device of its own counts, and who is beyond the limit waits until one of them is gone.
+// Each pod that has a device of its own counts, and who is beyond the limit waits until one of them is gone. A scheduler
+// that starts anew counts the same.
 func TestLimitOfDevices(t *testing.T) {
 	e := setUpDevices(t, "3")
 	pair := e.gangIn("team", "pair", 2, 2, cpu(1), ownDevice)
@@ -66,6 +67,10 @@ func TestLimitOfDevices(t *testing.T) {
 	e.expectBound("small", 1)
 	e.expectAtRest(map[string]int{"pair": 2, "small": 1, "late": 0, "large": 0})
 	e.expectDevices(3)
+	shared.cluster.KillScheduler()
+	e.startScheduler("")
+	e.expectReason(gangs.QuotaExceeded, 1)
+	e.expectAtRest(map[string]int{"pair": 2, "small": 1, "late": 0, "large": 0})
 	e.delete(pair[0], pair[1])
 	e.expectBound("late", 2)
 	e.expectDevices(3)
