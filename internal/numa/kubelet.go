@@ -66,7 +66,7 @@ func (a *aligner) zonesFor(free space, request amounts) []int {
 		return nil
 	}
 	a.steps = 0
-	return a.choose(free, request, 0, make([]int, 0, size), size)
+	return a.choose(free, request, len(free), size, make([]int, 0, size))
 }
 
 // leastZones is the smallest number of zones that together have so much of a resource; 0 where all have less.
@@ -84,23 +84,24 @@ func (a *aligner) leastZones(r int, amount int64) int {
 	return 0
 }
 
-// choose finds the set of zones with the lowest numbers that has room for a request.
-func (a *aligner) choose(free space, request amounts, from int, chosen []int, size int) []int {
+// choose finds, among the first below zones, the set of so many with room for a request that is the least as a bit mask:
+// that is how the kubelet breaks ties. chosen are what it has above.
+func (a *aligner) choose(free space, request amounts, below, size int, chosen []int) []int {
 	if a.steps++; a.steps > maxSteps {
 		return nil
 	}
-	if len(chosen) == size {
+	if size == 0 {
 		sum := make(amounts, len(request))
 		for _, z := range chosen {
 			sum.add(free[z])
 		}
 		if request.within(sum) {
-			return slices.Clone(chosen)
+			return slices.Sorted(slices.Values(chosen))
 		}
 		return nil
 	}
-	for z := from; z <= len(free)-(size-len(chosen)); z++ {
-		if found := a.choose(free, request, z+1, append(chosen, z), size); found != nil {
+	for z := size - 1; z < below; z++ {
+		if found := a.choose(free, request, z, size-1, append(chosen, z)); found != nil {
 			return found
 		}
 	}
