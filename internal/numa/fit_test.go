@@ -67,7 +67,7 @@ func TestFits(t *testing.T) {
 		"one of two large pods left":                    {layout: &Layout{Nodes: zones("node", 4, 0, 4, 0)}, running: pods(4), pod: gpus(NUMA, 4)},
 		"nobody knows which pods left":                  {layout: &Layout{Nodes: zones("node", 4, 0, 4, 0)}, running: pods(1, 1, 1, 1), pod: gpus(NUMA, 4), refusal: "no NUMA node has 4"},
 		"all left":                                      {layout: &Layout{Nodes: zones("node", 4, 0, 4, 0)}, pod: gpus(NUMA, 4)},
-		"those that stayed are where something is used": {layout: &Layout{Nodes: zones("node", 4, 4, 4, 0)}, running: pods(2), pod: gpus(NUMA, 4)},
+		"those that stayed are where something is used": {layout: &Layout{Nodes: zones("node", 6, 6, 4, 0)}, running: pods(2), pod: gpus(NUMA, 6)},
 		"too many ways that they may have left":         {layout: &Layout{Nodes: zones("node", 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0)}, running: pods(1, 1, 1, 1, 1, 1, 1, 1), pod: gpus(NUMA, 2), refusal: "no NUMA node has 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
