@@ -226,12 +226,13 @@ func (d *decider) anyRegion(regions []*region) ([]int, error) {
 		if d.spent() {
 			break
 		}
-		p := r.problem
-		p.Budget = max(1, (d.p.Budget-d.steps)/(len(open)-i))
-		if d.p.Verify != nil {
-			p.Verify = func(gone []int) (bool, error) { return d.p.Verify(r.whole(gone)) }
+		if d.p.Verify != nil { // It may depend on any unit.
+			r.units = slices.Sorted(slices.Values(d.eligible))
+			r.problem = d.within(r.nodes, r.units)
+			r.problem.Verify = func(gone []int) (bool, error) { return d.p.Verify(r.whole(gone)) }
 		}
-		sub := newDecider(p)
+		r.problem.Budget = max(1, (d.p.Budget-d.steps)/(len(open)-i))
+		sub := newDecider(r.problem)
 		decision, err := sub.decide()
 		d.steps += sub.steps
 		if err != nil {

@@ -70,8 +70,11 @@ func (o *oracle) judge(set int, books *ledger.Ledger) bool {
 	if books.Check(o.p.Queue, o.p.Asked, o.p.Firm) != nil {
 		return false
 	}
-	outcome, err := gang.Plan(o.room(set), nil)
-	if err != nil || outcome.Result != gang.Placed {
+	if o.p.Topology != nil {
+		if !newLayout(o.room(set), o.p.Topology).possible() {
+			return false
+		}
+	} else if outcome, err := gang.Plan(o.room(set), nil); err != nil || outcome.Result != gang.Placed {
 		return false
 	}
 	if o.p.Verify == nil {
@@ -156,6 +159,11 @@ func (o *oracle) wrong(d Decision) string {
 	for _, u := range d.Victims {
 		if less := set &^ (1 << u); o.legal[less] && o.fits[less] && !o.requires(less, u) {
 			return fmt.Sprintf("unit %d of %v could be spared", u, d.Victims)
+		}
+	}
+	if o.p.Topology != nil {
+		if wrong := apart(o.p.Topology, d.Runs); wrong != "" {
+			return wrong
 		}
 	}
 	return unsound(o.room(set), d.Runs)
