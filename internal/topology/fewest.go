@@ -13,6 +13,7 @@ import (
 type question struct {
 	s     *search
 	tree  *Tree
+	aim   aim
 	level int
 	above int   // the narrowest level of which all nodes are in one domain anyway, -1 if there is none
 	ask   []int // members by class
@@ -24,13 +25,9 @@ type question struct {
 	classes []int
 }
 
-// question is about the gang as a whole.
-func (s *search) question(v *view, ask []int) *question {
-	return s.asking(v.tree, v.gang, v.gang.required, ask)
-}
-
+// asking makes the question of an aim, about members that are in one domain of the level above anyway.
 func (s *search) asking(t *Tree, a aim, above int, ask []int) *question {
-	q := &question{s: s, tree: t, level: a.preferred, above: above, ask: ask, held: map[int32]bool{}}
+	q := &question{s: s, tree: t, aim: a, level: a.preferred, above: above, ask: ask, held: map[int32]bool{}}
 	for _, node := range a.runs {
 		if domain := t.Domain(a.preferred, node); domain >= 0 {
 			q.held[domain] = true
@@ -114,39 +111,38 @@ func addTo(caps, more []int64) {
 
 // answer improves a plan that lies on the given nodes.
 func (q *question) answer(nodes []int32, runs []run) ([]run, error) {
-	areas := q.s.split(q.tree, q.level, nodes)
-	best := &set{runs: runs, n: q.tree.used(q.level, runs, nil)}
-	base, fresh := q.base(areas)
+	base, fresh := q.base(q.s.split(q.tree, q.level, nodes))
 	if found, err := q.try(base); err != nil || found != nil {
 		return found, err
 	}
-	found, err := q.one(base, fresh)
-	if err != nil || found != nil {
+	if found, err := q.one(base, fresh); err != nil || found != nil {
 		return found, err
 	}
-	chosen, err := q.few(base, fresh, len(fresh))
+	best, costs := runs, q.tree.used(q.aim, q.above, runs)
+	consider := func(found []run) {
+		if found == nil {
+			return
+		}
+		if c := q.tree.used(q.aim, q.above, found); slices.Compare(c, costs) < 0 {
+			best, costs = found, c
+		}
+	}
+	found, err := q.few(base, fresh, len(fresh))
 	if err != nil {
 		return nil, err
 	}
-	if chosen != nil && chosen.n <= best.n {
-		best = chosen
-	}
+	consider(found)
 	for level := q.level - 1; level > q.above; level-- {
-		near, err := q.near(level, base, fresh, best.n)
+		found, err := q.near(level, base, fresh, costs[0]-len(q.held))
 		if err != nil {
 			return nil, err
 		}
-		if near != nil {
-			return near.runs, nil
+		consider(found)
+		if found != nil {
+			break
 		}
 	}
-	return best.runs, nil
-}
-
-// set is a number of domains and a plan in them.
-type set struct {
-	runs []run
-	n    int
+	return best, nil
 }
 
 // base are the domains where members run, as one area, and the others.
@@ -205,8 +201,8 @@ func (q *question) one(base area, fresh []area) ([]run, error) {
 
 func tighter(a, b area) int { return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.idle, b.idle)) }
 
-// few chooses at most limit of the fresh domains. Nil if that does not work.
-func (q *question) few(base area, fresh []area, limit int) (*set, error) {
+// few plans in at most limit of the fresh domains besides the base. Nil if that does not work.
+func (q *question) few(base area, fresh []area, limit int) ([]run, error) {
 	order, enough := q.largest(base, fresh)
 	enough = max(enough, 1) // none is known not to do
 	if enough > limit {
@@ -241,8 +237,7 @@ func (q *question) few(base area, fresh []area, limit int) (*set, error) {
 			runs, n = fewer, middle
 		}
 	}
-	runs, err := q.tail(base.and(order[:n-1]...), order[n-1:], runs)
-	return &set{runs: runs, n: n}, err
+	return q.tail(base.and(order[:n-1]...), order[n-1:], runs)
 }
 
 // tail exchanges the last domain for the tightest that does as well.
@@ -309,7 +304,7 @@ func (a area) size(left []int) int64 {
 }
 
 // near looks for domains inside one domain of a wider level, no more than limit.
-func (q *question) near(level int, base area, fresh []area, limit int) (*set, error) {
+func (q *question) near(level int, base area, fresh []area, limit int) ([]run, error) {
 	groups := map[int32][]area{}
 	var order []int32
 	for _, a := range fresh {

@@ -14,124 +14,249 @@ type option struct {
 	fewest int // domains of the preferred level that would do, by what each has room for
 }
 
-// inTree finds the best plan in one Topology. Nil if there is none.
+// inTree finds the best plan in one Topology. Nil if there is none. Domains whose search stops early for want of steps
+// are searched again with all that is left, unless the gang fits elsewhere.
 func (s *search) inTree(v *view) (*candidate, error) {
-	var best *candidate
-	for _, o := range s.options(v) {
-		if best != nil && o.most <= count(best.runs) && (len(best.costs) == 0 || o.most < count(best.runs) || o.fewest >= best.costs[0]) {
+	options := s.options(v)
+	best, open, err := s.among(v, options, 8)
+	if err != nil || best != nil || len(open) == 0 {
+		return best, err
+	}
+	best, open, err = s.among(v, open, 1)
+	s.spent = s.spent || len(open) > 0
+	return best, err
+}
+
+// among finds the best plan in some domains, with a share of the steps that are left for each. It also returns the
+// domains about which the steps left the question open.
+func (s *search) among(v *view, options []option, share int) (best *candidate, open []option, err error) {
+	for _, o := range options {
+		if best != nil && o.most <= count(best.runs) && (o.most < count(best.runs) || len(best.costs) == 0 || o.fewest >= best.costs[0]) {
 			continue
 		}
-		if s.space != nil && s.steps >= s.budget {
-			s.spent = true
-			break
+		if s.steps >= s.budget && (s.space != nil || v.grouped) {
+			open = append(open, o)
+			continue
 		}
-		found, err := s.inside(v, o)
+		found, proved, err := s.inside(v, o, max(1, s.left()/share))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if found == nil && proved == unknown {
+			open = append(open, o)
 		}
 		if found.beats(best) {
 			best = found
 		}
 	}
-	return best, nil
+	return best, open, nil
 }
 
 // options lists the domains that could take the gang, the most promising first: those that take most of it, with the
 // fewest domains of the preferred level, with the least room left.
 func (s *search) options(v *view) []option {
-	counts := s.counts()
+	needed := s.needed(v)
 	nodes, domains := v.areas(v.gang)
 	var options []option
 	for i := range nodes {
 		o := option{area: s.area(domains[i], nodes[i])}
-		o.most = o.area.most(counts)
-		if o.most < s.p.Need.Total {
-			s.spare(o, counts)
+		if o.most = s.most(v, o.area); o.most < needed {
 			continue
 		}
 		if v.gang.preferred >= 0 {
-			o.fewest = s.question(v, counts).lower(s.split(v.tree, v.gang.preferred, nodes[i]))
+			ask := s.counts()
+			if o.most < len(s.members) {
+				ask = make([]int, s.classes) // which of them come is not known yet
+			}
+			o.fewest = s.asking(v.tree, v.gang, v.gang.required, ask).lower(s.split(v.tree, v.gang.preferred, nodes[i]))
 		}
 		options = append(options, o)
 	}
 	slices.SortStableFunc(options, func(a, b option) int {
-		return cmp.Or(cmp.Compare(b.most, a.most), cmp.Compare(a.fewest, b.fewest), cmp.Compare(a.room, b.room), cmp.Compare(a.idle, b.idle))
+		return cmp.Or(cmp.Compare(b.most, a.most), cmp.Compare(a.fewest, b.fewest), tighter(a.area, b.area))
 	})
 	return options
 }
 
-// spare notes what a domain could take that is not worth planning in.
-func (s *search) spare(o option, counts []int) {
-	fit := make([]int, len(counts))
-	for c, n := range counts {
-		fit[c] = int(min(int64(n), o.caps[c]))
+// needed is how many members have to be placed together.
+func (s *search) needed(v *view) int {
+	if v.grouped {
+		return s.r.Needed
 	}
-	s.note(fit)
+	return s.p.Need.Total
 }
 
-// inside plans the gang in one domain. Nil if it does not fit there.
-func (s *search) inside(v *view, in option) (*candidate, error) {
-	outcome, err := s.plan(s.everywhere(s.counts(), in.nodes), s.p.Need, s.left()/2)
+// most is an upper bound of how many members an area takes.
+func (s *search) most(v *view, a area) int {
+	if !v.grouped {
+		return a.most(s.counts())
+	}
+	counts := make([]int64, s.classes)
+	for i, m := range s.members {
+		if counts[m.Class]++; counts[m.Class] > a.caps[m.Class] {
+			return i
+		}
+	}
+	return len(s.members)
+}
+
+// inside plans the gang in one domain. Nil if it does not fit there, or no way was found.
+func (s *search) inside(v *view, in option, steps int) (*candidate, proof, error) {
+	if v.grouped {
+		return s.prefix(v, in, steps)
+	}
+	outcome, err := s.plan(s.everywhere(s.counts(), in.nodes), s.p.Need, steps)
 	if err != nil {
-		return nil, err
+		return nil, unknown, err
 	}
 	if outcome.Result != gang.Placed {
 		s.note(outcome.Fit)
-		s.spent = s.spent || outcome.Result == gang.BudgetSpent
-		return nil, nil
+		return nil, proof(outcome.Result == gang.Impossible), nil
 	}
-	c := &candidate{view: v, runs: whole(outcome.Runs), room: in.room, idle: in.idle}
-	if v.gang.preferred >= 0 && sum(outcome.Fit) > 0 {
-		q := s.question(v, outcome.Fit)
-		q.fits = func(nodes []int32) ([]run, error) {
-			o, err := s.plan(s.everywhere(outcome.Fit, nodes), gang.Need{Total: sum(outcome.Fit)}, s.left()/8)
-			if err != nil || o.Result != gang.Placed {
-				return nil, err
-			}
-			return whole(o.Runs), nil
+	one := group{unit: -1, aim: aim{required: -1, preferred: -1, pin: -1}, counts: outcome.Fit}
+	c := s.candidate(v, in, s.own(one, outcome.Runs))
+	if v.gang.preferred < 0 || len(c.runs) == 0 {
+		return c, unknown, nil
+	}
+	fits := func(nodes []int32) ([]run, error) { return s.fit(one, nodes) }
+	better, err := s.gather(v, in, []group{one}, c, fits)
+	return better, unknown, err
+}
+
+// prefix plans as many of the first members as fit, at least those that are needed.
+func (s *search) prefix(v *view, in option, steps int) (*candidate, proof, error) {
+	end := s.steps + steps
+	try := func(n int) ([]run, proof, error) {
+		return s.solve(v, s.groups(v, n), in.nodes, max(1, end-s.steps)/2)
+	}
+	runs, proved, err := try(in.most)
+	if err == nil && runs == nil && in.most > s.r.Needed {
+		runs, proved, err = longest(s.r.Needed, in.most, try)
+	}
+	if err != nil || runs == nil {
+		return nil, proved, err
+	}
+	c := s.candidate(v, in, runs)
+	groups := s.groups(v, count(runs))
+	fits := func(nodes []int32) ([]run, error) {
+		runs, _, err := s.solve(v, groups, nodes, s.left()/16)
+		return runs, err
+	}
+	better, err := s.gather(v, in, groups, c, fits)
+	return better, unknown, err
+}
+
+// longest finds the most members that can be placed, between low and below high. Nil if low cannot.
+func longest(low, high int, try func(n int) ([]run, proof, error)) ([]run, proof, error) {
+	runs, proved, err := try(low)
+	for err == nil && runs != nil && high-low > 1 {
+		middle := (low + high) / 2
+		var more []run
+		if more, _, err = try(middle); more == nil {
+			high = middle
+		} else {
+			low, runs = middle, more
 		}
-		if c.runs, err = q.answer(in.nodes, c.runs); err != nil {
+	}
+	return runs, proved, err
+}
+
+// gather improves a plan: with fewer domains of the level that the gang prefers, or that its units prefer.
+func (s *search) gather(v *view, in option, groups []group, c *candidate, fits func([]int32) ([]run, error)) (*candidate, error) {
+	if v.gang.preferred >= 0 {
+		ask := make([]int, s.classes)
+		for _, r := range c.runs {
+			ask[r.Class] += r.Count
+		}
+		q := s.asking(v.tree, v.gang, v.gang.required, ask)
+		q.fits = fits
+		runs, err := q.answer(in.nodes, c.runs)
+		if err != nil {
 			return nil, err
 		}
+		if better := s.candidate(v, in, runs); better.beats(c) {
+			c = better
+		}
 	}
-	c.costs = v.costs(c.runs)
+	if plain := s.firstFit(v, groups, in.nodes); plain != nil {
+		if other := s.candidate(v, in, plain); other.beats(c) {
+			c = other
+		}
+	}
 	return c, nil
 }
 
-// whole are runs of members that no unit keeps apart.
-func whole(runs []gang.Run) []run {
+// fit places all members of a group, which may go to any of the nodes. Nil if they do not fit.
+func (s *search) fit(g group, nodes []int32) ([]run, error) {
+	o, err := s.plan(s.everywhere(g.counts, nodes), gang.Need{Total: sum(g.counts)}, s.left()/8)
+	if err != nil || o.Result != gang.Placed {
+		return nil, err
+	}
+	return s.own(g, o.Runs), nil
+}
+
+// own are runs of members of one group.
+func (s *search) own(g group, runs []gang.Run) []run {
 	list := make([]run, len(runs))
 	for i, r := range runs {
-		list[i] = run{Run: r, group: -1}
+		list[i] = run{Run: r, group: g.unit}
 	}
 	return list
 }
 
-// costs are the numbers of domains that a plan uses, with those in use before: of the preferred level, then of the wider
-// ones.
+func (s *search) candidate(v *view, in option, runs []run) *candidate {
+	return &candidate{view: v, runs: runs, costs: v.costs(runs), room: in.room, idle: in.idle}
+}
+
+// costs are the numbers of domains that a plan uses, with those in use before: of the level that the gang prefers; of
+// those that its units prefer, added up; and the same for all wider levels that are left to choose.
 func (v *view) costs(runs []run) []int {
+	gangs := v.tree.used(v.gang, v.gang.required, runs)
+	units := make([]int, 0, len(v.tree.levels))
+	for u, a := range v.units {
+		if a.preferred < 0 {
+			continue
+		}
+		own := slices.DeleteFunc(slices.Clone(runs), func(r run) bool { return r.group != u })
+		for i, n := range v.tree.used(a, max(a.required, v.gang.required), own) {
+			if i == len(units) {
+				units = append(units, 0)
+			}
+			units[i] += n
+		}
+	}
 	var costs []int
-	for level := v.gang.preferred; level > v.gang.required && level >= 0; level-- {
-		costs = append(costs, v.tree.used(level, runs, v.gang.runs))
+	for i := range max(len(gangs), len(units)) {
+		if i < len(gangs) {
+			costs = append(costs, gangs[i])
+		}
+		if i < len(units) {
+			costs = append(costs, units[i])
+		}
 	}
 	return costs
 }
 
-// used counts the domains of a level that a plan uses and those in which members run. A node in no domain counts as one.
-func (t *Tree) used(level int, runs []run, running []int32) int {
-	seen := map[int32]struct{}{}
-	add := func(node int32) {
-		domain := t.Domain(level, node)
-		if domain < 0 {
-			domain = -1 - node
+// used counts the domains that a plan uses and those in which members run: of the preferred level, then of the wider ones
+// down to above, of which there is one anyway. A node in no domain counts as one.
+func (t *Tree) used(a aim, above int, runs []run) []int {
+	var used []int
+	for level := a.preferred; level > above && level >= 0; level-- {
+		seen := map[int32]struct{}{}
+		add := func(node int32) {
+			domain := t.Domain(level, node)
+			if domain < 0 {
+				domain = -1 - node
+			}
+			seen[domain] = struct{}{}
 		}
-		seen[domain] = struct{}{}
+		for _, r := range runs {
+			add(r.Node)
+		}
+		for _, node := range a.runs {
+			add(node)
+		}
+		used = append(used, len(seen))
 	}
-	for _, r := range runs {
-		add(r.Node)
-	}
-	for _, node := range running {
-		add(node)
-	}
-	return len(seen)
+	return used
 }

@@ -33,6 +33,7 @@ func Plan(p gang.Problem, r *Request, space gang.Space) (Answer, error) {
 	s := newSearch(p, r, members, space)
 	var best *candidate
 	for _, v := range views {
+		v.grouped = v.asked(members)
 		found, err := s.inTree(v)
 		if err != nil {
 			return Answer{}, fmt.Errorf("planning a gang of %d members on %d nodes: %w", len(members), len(p.Nodes), err)
@@ -41,8 +42,20 @@ func Plan(p gang.Problem, r *Request, space gang.Space) (Answer, error) {
 			best = found
 		}
 	}
-	a := s.answer(best, views)
-	a.Ignored = ignored
+	if best != nil {
+		return s.answer(best, ignored), nil
+	}
+	a := Answer{Outcome: gang.Outcome{Result: gang.Impossible, Steps: s.steps}, Ignored: ignored}
+	if s.spent {
+		a.Result = gang.BudgetSpent
+	}
+	if a.Domains, err = s.refusals(views); err != nil {
+		return Answer{}, fmt.Errorf("looking for the best domains: %w", err)
+	}
+	a.Fit = s.attempt
+	if a.Fit == nil {
+		a.Fit = make([]int, len(p.Classes))
+	}
 	return a, nil
 }
 
@@ -118,20 +131,9 @@ func (c *candidate) beats(other *candidate) bool {
 	) < 0
 }
 
-// answer puts the best plan, or what is known without one, into the terms of the caller.
-func (s *search) answer(best *candidate, views []*view) Answer {
-	a := Answer{Outcome: gang.Outcome{Fit: make([]int, len(s.p.Classes)), Steps: s.steps}}
-	if best == nil {
-		a.Result = gang.Impossible
-		if s.spent {
-			a.Result = gang.BudgetSpent
-		}
-		if s.attempt != nil {
-			a.Fit = s.attempt
-		}
-		a.Domains = s.refusals(views)
-		return a
-	}
+// answer puts the best plan into the terms of the caller.
+func (s *search) answer(best *candidate, ignored string) Answer {
+	a := Answer{Outcome: gang.Outcome{Fit: make([]int, len(s.p.Classes)), Steps: s.steps}, Ignored: ignored}
 	for _, run := range best.runs {
 		a.Fit[run.Class] += run.Count
 		a.Runs = append(a.Runs, run.Run)

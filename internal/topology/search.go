@@ -19,6 +19,7 @@ type search struct {
 	// index is the place of each node in Class.Nodes, for classes whose nodes have scores or costs.
 	index [][]int32
 	local []int32 // scratch: the index of a node in a smaller problem
+	trail []change
 
 	attempt       []int // members by class of the best attempt so far
 	budget, steps int

@@ -13,6 +13,8 @@ type view struct {
 	tree  *Tree
 	gang  aim
 	units []aim
+	// grouped is set where a unit asks for something, so that members are not all equal.
+	grouped bool
 }
 
 // aim is a Want in the terms of one Topology: levels by index, -1 for none.
