@@ -16,9 +16,10 @@ func (r *Registry) SetTopology(t *schedulingv1alpha1.Topology) Effects {
 	var effects Effects
 	old := r.topologies[t.Name]
 	r.topologies[t.Name] = t
-	if old == nil || old.UID != t.UID || old.Generation != t.Generation {
-		r.laidOut(&effects)
+	if old != nil && old.UID == t.UID && old.Generation == t.Generation && t.Generation > 0 {
+		return effects // Only the status changed, which is our own word.
 	}
+	r.laidOut(&effects)
 	return effects
 }
 
