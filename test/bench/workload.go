@@ -67,6 +67,11 @@ var workloads = []workload{
 		name: "TASL", nodes: 5000, small: true, gangs: 3, size: 1000, fit: 3, only: []string{"native", "muster"},
 		levels: upstreamLevels(50), required: "rack",
 	},
+	{
+		name: "PLAN", nodes: 5000, gpusPerNode: 8, size: 512, only: []string{"muster"}, pure: planGang,
+		levels: []level{block(10), rack(250)}, required: "block", preferred: "rack",
+		title: "planning alone, no API server: a gang of 512 one-GPU pods on 5,000 nodes of 8 GPUs in 250 racks in 10 blocks",
+	},
 }
 
 // named finds a workload by its name, or by its name and a divisor: "W1/10" is W1 with a tenth of its nodes and gangs. It
