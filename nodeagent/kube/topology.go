@@ -46,7 +46,9 @@ func (c *Client) SetTopology(ctx context.Context, node *corev1.Node, wanted *lay
 	}
 	changed := current.DeepCopy()
 	fill(changed, node, wanted)
-	if apiequality.Semantic.DeepEqual(current, changed) {
+	if apiequality.Semantic.DeepEqual(current.Zones, changed.Zones) &&
+		apiequality.Semantic.DeepEqual(current.Attributes, changed.Attributes) &&
+		apiequality.Semantic.DeepEqual(current.OwnerReferences, changed.OwnerReferences) {
 		return nil
 	}
 	err = c.topology.Put().Resource("noderesourcetopologies").Name(node.Name).Body(changed).Do(ctx).Error()
