@@ -86,6 +86,11 @@ func (e *entry) malformed() error {
 		if _, said := e.podGroup.Annotations[schedulingv1alpha1.SegmentSizeAnnotation]; said {
 			return fmt.Errorf("annotation %s belongs on the pods of the role that it divides", schedulingv1alpha1.SegmentSizeAnnotation)
 		}
+		for _, name := range gpuAnnotations {
+			if _, said := e.podGroup.Annotations[name]; said {
+				return fmt.Errorf("annotation %s belongs on the pods whose GPUs it is about", name)
+			}
+		}
 	}
 	if problem := e.said.problem(); problem != "" {
 		return errors.New(problem)

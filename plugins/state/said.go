@@ -54,6 +54,11 @@ func (s *said) count(pod *corev1.Pod, by int) {
 	if _, err := packingOf(pod.Annotations); err != nil {
 		tally(s.errors, err.Error(), by)
 	}
+	for _, annotation := range gpuAnnotations {
+		if _, err := localityOf(pod, annotation); err != nil {
+			tally(s.errors, err.Error(), by)
+		}
+	}
 }
 
 func tally[T comparable](counts map[T]int, what T, by int) {

@@ -37,6 +37,7 @@ type Store struct {
 	handle    fwk.Handle
 	podGroups rest.Interface
 	own       rest.Interface // Queues and Topologies
+	layouts   layouts
 	// synced are the watches that have to have caught up before anything is admitted.
 	synced []cache.InformerSynced
 }
@@ -56,6 +57,7 @@ func NewStore(ctx context.Context, handle fwk.Handle, registry *Registry, leadin
 	for what, watch := range map[string]func(context.Context) error{
 		"pods": s.watchPods, "succeeded pods": s.watchSucceeded, "namespaces": s.watchNamespaces,
 		"PodGroups": s.watchPodGroups, "Queues": s.watchQueues, "Topologies": s.watchTopologies, "ResourceClaims": s.watchResourceClaims,
+		"NodeResourceTopologies": s.watchLayouts,
 	} {
 		if err := watch(ctx); err != nil {
 			return nil, fmt.Errorf("watching %s: %w", what, err)
