@@ -151,15 +151,29 @@ func (r *Request) view(t *Tree) (*view, string) {
 		if why != "" {
 			return nil, why
 		}
-		if a.required >= 0 && a.required <= v.gang.required {
+		if a.required >= 0 && t.implies(v.gang.required, a.required) {
 			a.required, a.pin = -1, -1 // the gang's own domain says it already
-			if a.preferred >= 0 && a.preferred <= v.gang.required {
-				a.preferred = -1
-			}
+		}
+		if a.preferred <= v.gang.required {
+			a.preferred = -1
 		}
 		v.units = append(v.units, a)
 	}
 	return v, ""
+}
+
+// implies reports whether nodes in one domain of a level are always in one of another, which is not narrower. They are not
+// if they lack its label.
+func (t *Tree) implies(level, wider int) bool {
+	if level < wider {
+		return false
+	}
+	for d := range int32(t.Domains(level)) {
+		if t.Domain(wider, t.Nodes(level, d)[0]) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // aim translates what somebody asks for, given the nodes on which members of it run, or says why it cannot be had.
