@@ -25,6 +25,7 @@ type decider struct {
 	// all of it, and answer is what it said last.
 	domains bool
 	answer  topology.Answer
+	alike   []alike
 
 	layout []gang.Run // the plan that fits found last
 	steps  int        // taken of the budget
@@ -36,6 +37,9 @@ func newDecider(p Problem) *decider {
 	p.Budget = cmp.Or(p.Budget, DefaultBudget)
 	d := &decider{p: p, domains: required(p.Topology)}
 	d.dominant = d.dominantResource()
+	if d.domains {
+		d.alike = partsAlike(p)
+	}
 	return d
 }
 
@@ -218,9 +222,15 @@ func (d *decider) planFor(s *scene, want []int) (gang.Outcome, error) {
 	}
 	d.answer = answer
 	d.steps += len(s.free)*len(s.allowed) + answer.Steps/16 // the planner's steps are much smaller
+	if request != nil {
+		d.steps += planSteps * (len(s.free) + len(request.Members))
+	}
 	d.doubt = d.doubt || answer.Result == gang.BudgetSpent
 	return answer.Outcome, nil
 }
+
+// planSteps is for how many steps a node and a member count where domains are searched.
+const planSteps = 32
 
 // laidOut puts a plan in order as the claimant prefers it.
 func (d *decider) laidOut(s *scene, runs []gang.Run) ([]gang.Run, error) {

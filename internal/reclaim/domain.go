@@ -16,7 +16,27 @@ func required(r *topology.Request) bool {
 
 // requiredByParts reports whether roles or segments ask for domains of their own.
 func requiredByParts(r *topology.Request) bool {
-	return r != nil && slices.ContainsFunc(r.Units, func(u topology.Unit) bool { return u.Want.Required != "" })
+	return r != nil && slices.ContainsFunc(r.Units, func(u topology.Unit) bool { return asksMore(r, u) })
+}
+
+// asksMore reports whether a part asks for a domain in which it would not be anyway since the whole gang is in one.
+func asksMore(r *topology.Request, u topology.Unit) bool {
+	if u.Want.Required == "" || r.Gang.Required == "" {
+		return u.Want.Required != ""
+	}
+	within := false
+	for _, tree := range r.Trees {
+		if tree == nil {
+			continue
+		}
+		whole, known := tree.Level(r.Gang.Required)
+		part, too := tree.Level(u.Want.Required)
+		if known && too && part > whole {
+			return true
+		}
+		within = within || known && too
+	}
+	return !within
 }
 
 // region is one domain in which the claimant may be, as a problem of its own: with the nodes of the domain, and the units

@@ -131,3 +131,83 @@ func (d *decider) domainOf(unit int, answer topology.Answer) (tree *topology.Tre
 	}
 	return nil, 0, 0, false
 }
+
+// alike are parts that all have to start and do not differ: so many members of one class each, in one domain of a level.
+type alike struct {
+	class, size int
+	level       string
+	parts       int
+}
+
+// partsAlike counts the parts of the claimant of which only members of one class have to start.
+func partsAlike(p Problem) []alike {
+	r := p.Topology
+	sizes := make([]int, len(r.Units))
+	classes := make([]int, len(r.Units))
+	for _, member := range r.Members[:min(r.Needed, len(r.Members))] {
+		if u := member.Unit; u >= 0 {
+			if sizes[u] > 0 && classes[u] != member.Class {
+				classes[u] = -1
+			} else if sizes[u] == 0 {
+				classes[u] = member.Class
+			}
+			sizes[u]++
+		}
+	}
+	var groups []alike
+	for u, unit := range r.Units {
+		if sizes[u] == 0 || classes[u] < 0 || !asksMore(r, unit) {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g alike) bool {
+			return g.class == classes[u] && g.size == sizes[u] && g.level == unit.Want.Required
+		})
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, alike{class: classes[u], size: sizes[u], level: unit.Want.Required})
+		}
+		groups[i].parts++
+	}
+	return groups
+}
+
+// partsMayFit is a necessary condition for parts to fit: in each domain there is room for so many whole ones of a kind, if they
+// have it to themselves. It spares the planner most questions about victims that can not be spared.
+func (d *decider) partsMayFit(s *scene) bool {
+	for _, group := range d.alike {
+		tree, level := d.onlyTree(group.level)
+		if tree == nil {
+			continue
+		}
+		room := make([]int, tree.Domains(level))
+		for node, slots := range s.slots[group.class] {
+			if domain := tree.Domain(level, int32(node)); domain >= 0 {
+				room[domain] += slots
+			}
+		}
+		parts := 0
+		for _, slots := range room {
+			parts += slots / group.size
+		}
+		d.steps += len(s.free)
+		if parts < group.parts {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyTree is the Topology that has a level, nil if several do.
+func (d *decider) onlyTree(name string) (only *topology.Tree, level int) {
+	for _, tree := range d.p.Topology.Trees {
+		if tree == nil {
+			continue
+		}
+		if at, known := tree.Level(name); known && only != nil {
+			return nil, 0
+		} else if known {
+			only, level = tree, at
+		}
+	}
+	return only, level
+}

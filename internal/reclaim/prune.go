@@ -109,6 +109,9 @@ func (d *decider) fits(s *scene) (bool, error) {
 	if len(s.allowed) == 1 && !d.domains || d.layoutFits(s) {
 		return true, nil
 	}
+	if d.domains && !d.partsMayFit(s) {
+		return false, nil
+	}
 	outcome, err := d.planFor(s, d.want)
 	if err == nil && outcome.Result != gang.Placed && !d.domains {
 		outcome, err = d.plan(s)
