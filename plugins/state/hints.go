@@ -33,6 +33,9 @@ func (r *Registry) hints(g dispatch.Gang, reason gang.Reason, lacks func(idle bo
 		return roomHints(lacks(false), "free")
 	case gang.ExceedsCluster:
 		return roomHints(lacks(true), "in the cluster")
+	case gang.TopologyNotMet:
+		return []string{fmt.Sprintf("the annotation %s in place of %s: it would start now, in several domains",
+			schedulingv1alpha1.TopologyPreferredAnnotation, schedulingv1alpha1.TopologyRequiredAnnotation)}
 	case gang.Reserved:
 		return r.backfillHints(g)
 	}

@@ -11,10 +11,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+	"github.com/muster-scheduling/muster/internal/explain"
 	gangs "github.com/muster-scheduling/muster/internal/gang"
 )
 
@@ -78,6 +81,11 @@ func TestRequiredRack(t *testing.T) {
 	e.create(podGroup("gang", 4, inOne("rack")))
 	e.createPods(members("gang", 4, gpu(1))...)
 	e.expectReason(gangs.TopologyNotMet, 1)
+	answer, err := e.scheduler().Gang(e.Context(), explain.KindPodGroup, e.namespace, "gang")
+	e.do(err)
+	if len(answer.Hints) != 1 || !strings.Contains(answer.Hints[0], schedulingv1alpha1.TopologyPreferredAnnotation) {
+		t.Errorf("what would help is %q", answer.Hints)
+	}
 	e.expectEvent("PodGroup", "gang", string(gangs.TopologyNotMet), "rack b/r1 can take 2 of 4")
 	e.expectUnschedulable("gang")
 	e.expectNoneBound("gang")
@@ -252,13 +260,14 @@ func TestTopologyMistakes(t *testing.T) {
 		e.expectBound("gang", 2)
 	})
 	t.Run("label that no node has", func(t *testing.T) {
-		e := setUp(t, node("node", gpu(2), nodeLabel(blockLabel, "b")))
+		bare := node("node", gpu(2), nodeLabel(blockLabel, "b"))
+		e := setUp(t, bare)
 		e.create(blocksAndRacks())
 		e.create(podGroup("gang", 2, inOne("rack")))
 		e.createPods(members("gang", 2, gpu(1))...)
 		e.expectReason(gangs.TopologyNotFound, 1)
 		e.expectEvent("PodGroup", "gang", string(gangs.TopologyNotFound), rackLabel)
-		e.createNodes(rack("b", "r1", 1, gpu(2))...)
+		e.do(e.client.Patch(e.Context(), bare, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{%q:"r"}}}`, rackLabel))))
 		e.expectBound("gang", 2)
 	})
 	t.Run("segments of no size", func(t *testing.T) {
