@@ -22,6 +22,7 @@ import (
 	"github.com/muster-scheduling/muster/plugins/query"
 	"github.com/muster-scheduling/muster/plugins/queue"
 	"github.com/muster-scheduling/muster/plugins/state"
+	"github.com/muster-scheduling/muster/plugins/topology"
 )
 
 // registry lists all plugins. They share the gangs of one scheduler. What they do besides answering the scheduler, they do
@@ -41,6 +42,9 @@ func registry(gangs *gangs, leading <-chan struct{}) frameworkruntime.Registry {
 			}
 			gangs.judge = judge
 			return judge, nil
+		}),
+		topology.Name: plugin(gangs, &noArgs{}, func(ctx context.Context, _ *noArgs, handle fwk.Handle, store *state.Store) (fwk.Plugin, error) {
+			return topology.New(ctx, handle, store, leading), nil
 		}),
 	}
 }
@@ -91,6 +95,13 @@ type args interface {
 	SetDefaults()
 	Validate() error
 }
+
+// noArgs are the arguments of a plugin that takes none.
+type noArgs struct{}
+
+// SetDefaults and Validate do nothing.
+func (*noArgs) SetDefaults()    {}
+func (*noArgs) Validate() error { return nil }
 
 // decodeArgs reads the arguments of a plugin strictly: a field that does not exist is an error, not a silent default.
 func decodeArgs(object runtime.Object, into args) error {

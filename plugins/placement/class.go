@@ -157,6 +157,9 @@ func (pl *Planner) constrainsOthers(pod *corev1.Pod) bool {
 			}
 		}
 	}
+	if aligned := state.AlignedOf(pod); aligned.NeedsNearGPUs() || aligned.Divides() && pl.gangs.HasStrictLayouts() {
+		return true // It takes zones of the node, of which others may need more than is left in one.
+	}
 	return len(pl.claimedThroughDRA(pod)) > 0
 }
 

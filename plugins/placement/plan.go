@@ -307,9 +307,13 @@ func (pl *Planner) allowedNodes(ctx context.Context, cycle fwk.CycleState, class
 	return allowed, usable, nil
 }
 
+// TopologyPlugin is the name of the plugin that knows how nodes are laid out.
+const TopologyPlugin = "Topology"
+
 // isFull reports whether a node would accept a pod if others left it.
 func isFull(status *fwk.Status) bool {
 	return status.Plugin() == names.NodeResourcesFit && status.Code() == fwk.Unschedulable ||
+		status.Plugin() == TopologyPlugin && status.Code() == fwk.Unschedulable ||
 		status.Plugin() == names.NodePorts || status.Plugin() == names.NodeVolumeLimits || status.Plugin() == names.VolumeRestrictions
 }
 

@@ -19,7 +19,8 @@ type rejections struct {
 	// several of them.
 	byNode map[int][]string
 	all    []string
-	// other is set where a node was refused for something that other pods hold and that is no amount of a resource.
+	// other is set where a node was refused for something that other pods hold and that is no amount of a resource, or that its
+	// layout is to blame for.
 	other bool
 }
 
@@ -31,7 +32,7 @@ func (r *rejections) add(node int, status *fwk.Status) {
 	if _, known := r.byNode[node]; !known {
 		r.byNode[node] = status.Reasons()
 	}
-	r.other = r.other || mayComeToAccept(status) || isFull(status) && status.Plugin() != names.NodeResourcesFit
+	r.other = r.other || mayComeToAccept(status) || isFull(status) && status.Plugin() != names.NodeResourcesFit || status.Plugin() == TopologyPlugin
 }
 
 func (r *rejections) addAll(status *fwk.Status) {

@@ -8,10 +8,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
+
+	"github.com/muster-scheduling/muster/plugins/state"
 )
 
 // wishful are the score plugins that speak for what users prefer. They go before packing; the others only balance.
-var wishful = []string{names.NodeAffinity, names.TaintToleration, names.InterPodAffinity}
+var wishful = []string{names.NodeAffinity, names.TaintToleration, names.InterPodAffinity, TopologyPlugin}
 
 // preferences scores the allowed nodes by what a class prefers, higher first, as the framework's own plugins judge it.
 // It is nil where there is nothing to prefer.
@@ -45,7 +47,7 @@ func (pl *Planner) preferences(ctx context.Context, cycle fwk.CycleState, class 
 // prefers reports whether a pod has a wish that is not a demand.
 func prefers(pod *corev1.Pod) bool {
 	affinity := pod.Spec.Affinity
-	return affinity != nil &&
+	return state.AlignedOf(pod).PrefersNearGPUs() || affinity != nil &&
 		(affinity.NodeAffinity != nil && len(affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0 ||
 			affinity.PodAffinity != nil && len(affinity.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0 ||
 			affinity.PodAntiAffinity != nil && len(affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0)
