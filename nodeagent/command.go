@@ -82,7 +82,12 @@ func complete(config *Config, given flags) error {
 		return err
 	}
 	var err error
-	if config.API, err = clientcmd.BuildConfigFromFlags("", given.kubeconfig); err != nil {
+	if given.kubeconfig == "" {
+		config.API, err = rest.InClusterConfig()
+	} else {
+		config.API, err = clientcmd.BuildConfigFromFlags("", given.kubeconfig)
+	}
+	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
 	if config.KubeletAddress != "" {
