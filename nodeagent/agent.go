@@ -59,9 +59,8 @@ type Config struct {
 // agent is the state of one run. One goroutine uses it.
 type agent struct {
 	Config
-	client  *kube.Client
-	kubelet *kubelet.PodResources
-	said    map[string]string // what was last logged on each subject
+	client *kube.Client
+	said   map[string]string // what was last logged on each subject
 
 	gpus     GPUs            // nil: not open
 	watched  *watch          // of the open GPUs; nil: none
@@ -210,7 +209,7 @@ func (a *agent) close(ctx context.Context) {
 // readKubelet reads what pods hold and, if asked to, how the kubelet's topology
 // manager is set. What cannot be read stays as it was.
 func (a *agent) readKubelet(ctx context.Context, configuration bool) {
-	usage, err := a.kubelet.Read(ctx)
+	usage, err := kubelet.ReadPodResources(ctx, a.PodResources)
 	if err == nil {
 		a.usage = usage
 		a.say(ctx, "pod resources", "")

@@ -13,7 +13,6 @@ import (
 
 	"github.com/muster-scheduling/muster/nodeagent/gpus"
 	"github.com/muster-scheduling/muster/nodeagent/kube"
-	"github.com/muster-scheduling/muster/nodeagent/kubelet"
 )
 
 // idleTurns is how many intervals pass between two looks for a driver on a node
@@ -32,21 +31,17 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	resources, err := kubelet.NewPodResources(config.PodResources)
-	if err != nil {
-		return err
-	}
-	a := &agent{Config: config, client: client, kubelet: resources, said: map[string]string{}}
+	a := &agent{Config: config, client: client, said: map[string]string{}}
 	var lastTurn atomic.Int64
 	lastTurn.Store(time.Now().UnixNano())
 	stopProbes, err := serveProbes(ctx, config.ProbeAddress, func() bool {
 		return time.Since(time.Unix(0, lastTurn.Load())) < stalledAfter+2*idleTurns*config.Interval
 	})
 	if err != nil {
-		return errors.Join(err, resources.Close())
+		return err
 	}
 	a.loop(ctx, &lastTurn)
-	return errors.Join(stopProbes(), resources.Close())
+	return stopProbes()
 }
 
 // loop takes a turn at every interval and after each fatal Xid error.

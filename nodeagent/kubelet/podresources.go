@@ -5,7 +5,6 @@ package kubelet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,43 +25,29 @@ const answerWithin = 10 * time.Second
 // maxAnswer bounds the size of an answer: the kubelet's own clients use the same.
 const maxAnswer = 16 << 20
 
-// PodResources is a client of the pod-resources API. It connects when it is
-// asked, and again after the kubelet has restarted.
-type PodResources struct {
-	connection *grpc.ClientConn
-	lister     podresources.PodResourcesListerClient
-}
-
-// NewPodResources returns a client for the unix socket. It fails only if the
-// path cannot be an address; the kubelet need not run yet.
-func NewPodResources(socket string) (*PodResources, error) {
+// ReadPodResources returns what the kubelet at the unix socket may give to pods
+// and what they hold. It fails while the kubelet does not run. It connects each
+// time, so that it never waits for the end of a pause after a failure.
+func ReadPodResources(ctx context.Context, socket string) (*layout.Kubelet, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	connection, err := grpc.NewClient("unix:"+socket,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // a socket that only root may open
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: answerWithin}))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
 	if err != nil {
 		return nil, fmt.Errorf("addressing the kubelet at %s: %w", socket, err)
 	}
-	return &PodResources{connection: connection, lister: podresources.NewPodResourcesListerClient(connection)}, nil
-}
-
-// Close ends the connection.
-func (p *PodResources) Close() error { return p.connection.Close() }
-
-// Read returns what the kubelet may give to pods and what they hold. It fails
-// while the kubelet cannot be reached.
-func (p *PodResources) Read(ctx context.Context) (*layout.Kubelet, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
+	defer func() { _ = connection.Close() }() // all answers are in
+	lister := podresources.NewPodResourcesListerClient(connection)
 	// What is held is read last: a device that is given away between the two
 	// questions is then seen as held.
-	allocatable, err := p.lister.GetAllocatableResources(ctx, &podresources.AllocatableResourcesRequest{})
+	allocatable, err := lister.GetAllocatableResources(ctx, &podresources.AllocatableResourcesRequest{})
 	if err != nil {
-		return nil, p.failed("what it may allocate", err)
+		return nil, fmt.Errorf("asking the kubelet what it may allocate: %w", err)
 	}
-	held, err := p.lister.List(ctx, &podresources.ListPodResourcesRequest{})
+	held, err := lister.List(ctx, &podresources.ListPodResourcesRequest{})
 	if err != nil {
-		return nil, p.failed("what pods hold", err)
+		return nil, fmt.Errorf("asking the kubelet what pods hold: %w", err)
 	}
 	return &layout.Kubelet{
 		Devices: devices(allocatable.GetDevices()),
@@ -70,16 +55,6 @@ func (p *PodResources) Read(ctx context.Context) (*layout.Kubelet, error) {
 		Memory:  memory(allocatable.GetMemory()),
 		Held:    heldBy(held.GetPodResources()),
 	}, nil
-}
-
-// failed wraps the error, and lets the next question connect at once: gRPC would
-// wait longer after each failure, up to two minutes.
-func (p *PodResources) failed(question string, err error) error {
-	p.connection.ResetConnectBackoff()
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer within %s: %w", answerWithin, err)
-	}
-	return fmt.Errorf("asking the kubelet %s: %w", question, err)
 }
 
 func devices(list []*podresources.ContainerDevices) []layout.Device {
