@@ -101,6 +101,36 @@ func TestSimulateErrors(t *testing.T) {
 	}
 }
 
+// Jobs of a trace may ask for levels of the Topologies that are given.
+func TestSimulateTopology(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name, content string) string {
+		name = filepath.Join(folder, name)
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	nodes := file("nodes.yaml", "groups:\n- {name: a, count: 2, capacity: {cpu: 1}, labels: {rack: r1}}\n- {name: b, count: 3, capacity: {cpu: 1}, labels: {rack: r2}}\n")
+	layout := file("topologies.yaml", "apiVersion: scheduling.muster.dev/v1alpha1\nkind: Topology\nmetadata: {name: default}\nspec: {levels: [{name: rack, nodeLabel: rack}]}\n")
+	trace := file("trace.csv", "name,arrival,pods,cpu,duration,topology_required\nfits,0,3,1,60,rack\nlarge,0,4,1,60,rack\n")
+	arguments := "simulate -o json --nodes=" + nodes + " --trace=" + trace
+	text, err := muster(t, arguments+" --topologies="+layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report.Report
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Finished != 1 || !strings.Contains(text, "TopologyNotMet") || !strings.Contains(text, "rack r2 can take 3 of 4") {
+		t.Errorf("%d jobs have finished, in\n%s", r.Finished, text)
+	}
+	if text, err := muster(t, arguments); err == nil || !strings.Contains(err.Error(), `no Topology has a level "rack"`) {
+		t.Errorf("without Topologies: error %v\n%s", err, text)
+	}
+}
+
 func TestSimulateScenarios(t *testing.T) {
 	text, err := muster(t, "simulate --scenario=../../test/scenarios/queues/lifecycle.yaml")
 	if err != nil || !strings.HasPrefix(text, "pass ") {

@@ -8,11 +8,15 @@ import (
 	"github.com/muster-scheduling/muster/internal/simulate/scenario"
 )
 
-// All cases of test/scenarios/queues, on the code that the live scheduler decides with.
+// All cases of test/scenarios/queues and topology, on the code that the live scheduler decides with.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("../../../test/scenarios/queues/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenario files, error %v", err)
+	var files []string
+	for _, folder := range []string{"queues", "topology"} {
+		found, err := filepath.Glob("../../../test/scenarios/" + folder + "/*.yaml")
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no scenario files of %s, error %v", folder, err)
+		}
+		files = append(files, found...)
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
