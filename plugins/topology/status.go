@@ -37,10 +37,7 @@ func statusOf(t *schedulingv1alpha1.Topology, nodes []*corev1.Node, now time.Tim
 	}
 	tree := topology.New(t.Name, levels, described)
 	for i, level := range levels {
-		found := schedulingv1alpha1.TopologyLevelStatus{Name: level.Name}
-		if tree.Fault() == "" {
-			found.Domains = int32(tree.Domains(i))
-		}
+		found := schedulingv1alpha1.TopologyLevelStatus{Name: level.Name, Domains: int32(tree.Domains(i))}
 		for _, set := range described {
 			if _, labelled := set[level.Label]; !labelled {
 				found.Unlabelled++

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	nrt "github.com/k8stopologyawareschedwg/noderesourcetopology-api/pkg/apis/topology/v1alpha2"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -98,7 +99,7 @@ func setLogLevel(level string) error {
 
 func makeClients() error {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), schedulingv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), schedulingv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme), nrt.AddToScheme(scheme)); err != nil {
 		return fmt.Errorf("registering types: %w", err)
 	}
 	var err error
