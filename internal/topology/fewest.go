@@ -25,12 +25,15 @@ type question struct {
 	classes []int
 }
 
+// exact reports whether rooms tell for certain what fits.
+func (q *question) exact() bool { return len(q.classes) == 1 && q.s.space == nil }
+
 // asking makes the question of an aim, about members that are in one domain of the level above anyway.
 func (s *search) asking(t *Tree, a aim, above int, ask []int) *question {
 	q := &question{s: s, tree: t, aim: a, level: a.preferred, above: above, ask: ask, held: map[int32]bool{}}
 	for _, node := range a.runs {
-		if domain := t.Domain(a.preferred, node); domain >= 0 {
-			q.held[domain] = true
+		if a.preferred >= 0 {
+			q.held[t.parcelOf(a.preferred, node)] = true
 		}
 	}
 	for c, n := range ask {
@@ -41,34 +44,10 @@ func (s *search) asking(t *Tree, a aim, above int, ask []int) *question {
 	return q
 }
 
-// split divides nodes by the domains of a level. Each node in none is one of its own, and they come last.
-func (s *search) split(t *Tree, level int, nodes []int32) []area {
-	of := t.domains[level].of
-	lists := map[int32][]int32{}
-	var order []int32
-	for _, node := range nodes {
-		key := of[node]
-		if key < 0 {
-			key = int32(t.Domains(level)) + node
-		}
-		list, known := lists[key]
-		if !known {
-			order = append(order, key)
-		}
-		lists[key] = append(list, node)
-	}
-	slices.Sort(order)
-	areas := make([]area, len(order))
-	for i, key := range order {
-		areas[i] = s.area(key, lists[key])
-	}
-	return areas
-}
-
-// takes reports whether rooms add up to what is asked for, class by class.
-func (q *question) takes(caps []int64) bool {
+// takes reports whether the rooms of two areas add up to what is asked for, class by class.
+func (q *question) takes(a, b area) bool {
 	for _, c := range q.classes {
-		if caps[c] < int64(q.ask[c]) {
+		if a.caps[c]+b.caps[c] < int64(q.ask[c]) {
 			return false
 		}
 	}
@@ -103,13 +82,7 @@ func (q *question) lower(areas []area) int {
 	return fewest + len(q.held)
 }
 
-func addTo(caps, more []int64) {
-	for c := range caps {
-		caps[c] += more[c]
-	}
-}
-
-// answer improves a plan that lies on the given nodes.
+// answer improves a plan that lies on the given nodes. Where there is none yet (nil runs) it looks for one.
 func (q *question) answer(nodes []int32, runs []run) ([]run, error) {
 	base, fresh := q.base(q.s.split(q.tree, q.level, nodes))
 	if found, err := q.try(base); err != nil || found != nil {
@@ -118,21 +91,23 @@ func (q *question) answer(nodes []int32, runs []run) ([]run, error) {
 	if found, err := q.one(base, fresh); err != nil || found != nil {
 		return found, err
 	}
-	best, costs := runs, q.tree.used(q.aim, q.above, runs)
+	var best []run
+	var costs []int
 	consider := func(found []run) {
 		if found == nil {
 			return
 		}
-		if c := q.tree.used(q.aim, q.above, found); slices.Compare(c, costs) < 0 {
+		if c := q.tree.used(q.aim, q.above, found); best == nil || slices.Compare(c, costs) < 0 {
 			best, costs = found, c
 		}
 	}
+	consider(runs)
 	found, err := q.few(base, fresh, len(fresh))
 	if err != nil {
 		return nil, err
 	}
 	consider(found)
-	for level := q.level - 1; level > q.above; level-- {
+	for level := q.level - 1; best != nil && level > q.above; level-- {
 		found, err := q.near(level, base, fresh, costs[0]-len(q.held))
 		if err != nil {
 			return nil, err
@@ -145,9 +120,11 @@ func (q *question) answer(nodes []int32, runs []run) ([]run, error) {
 	return best, nil
 }
 
+func (q *question) nothing() area { return area{caps: make([]int64, q.s.classes)} }
+
 // base are the domains where members run, as one area, and the others.
 func (q *question) base(areas []area) (area, []area) {
-	base := area{caps: make([]int64, q.s.classes)}
+	base := q.nothing()
 	var fresh []area
 	for _, a := range areas {
 		if q.held[a.domain] {
@@ -159,21 +136,9 @@ func (q *question) base(areas []area) (area, []area) {
 	return base, fresh
 }
 
-func (a area) and(more ...area) area {
-	joint := area{domain: a.domain, nodes: slices.Clone(a.nodes), caps: slices.Clone(a.caps), room: a.room, idle: a.idle}
-	for _, m := range more {
-		joint.nodes = append(joint.nodes, m.nodes...)
-		addTo(joint.caps, m.caps)
-		joint.room += m.room
-		joint.idle += m.idle
-	}
-	slices.Sort(joint.nodes)
-	return joint
-}
-
 // try plans in an area if it has room enough.
 func (q *question) try(a area) ([]run, error) {
-	if !q.takes(a.caps) || q.s.space != nil && q.s.steps >= q.s.budget {
+	if !q.takes(a, q.nothing()) || q.s.space != nil && q.s.steps >= q.s.budget {
 		return nil, nil
 	}
 	return q.fits(a.nodes)
@@ -186,7 +151,7 @@ const tries = 256
 func (q *question) one(base area, fresh []area) ([]run, error) {
 	var enough []area
 	for _, a := range fresh {
-		if q.takes(base.and(a).caps) {
+		if q.takes(base, a) {
 			enough = append(enough, a)
 		}
 	}
@@ -198,8 +163,6 @@ func (q *question) one(base area, fresh []area) ([]run, error) {
 	}
 	return nil, nil
 }
-
-func tighter(a, b area) int { return cmp.Or(cmp.Compare(a.room, b.room), cmp.Compare(a.idle, b.idle)) }
 
 // few plans in at most limit of the fresh domains besides the base. Nil if that does not work.
 func (q *question) few(base area, fresh []area, limit int) ([]run, error) {
@@ -250,11 +213,10 @@ func (q *question) tail(first area, others []area, runs []run) ([]run, error) {
 		if tighter(a, last) >= 0 || failures == 4 {
 			break
 		}
-		joint := first.and(a)
-		if !q.takes(joint.caps) {
+		if !q.takes(first, a) {
 			continue
 		}
-		better, err := q.try(joint)
+		better, err := q.try(first.and(a))
 		if err != nil || better != nil {
 			return better, err
 		}
@@ -326,7 +288,7 @@ func (q *question) near(level int, base area, fresh []area, limit int) ([]run, e
 	for _, wider := range order {
 		sc := scope{areas: groups[wider]}
 		joint := base.and(sc.areas...)
-		if !q.takes(joint.caps) {
+		if !q.takes(joint, q.nothing()) {
 			continue
 		}
 		if sc.few, sc.room = q.lower(sc.areas)-len(q.held), joint.room; sc.few <= limit {

@@ -30,7 +30,9 @@ func TestPlanIsNeverWorseThanFirstFit(t *testing.T) {
 				if !fits {
 					continue
 				}
-				if c := domainsUsed(in, theirs); c < ours {
+				if c := domainsUsed(in, theirs); c < 0 {
+					continue // members that run are apart in this Topology
+				} else if c < ours {
 					t.Fatalf("%d domains, first-fit uses %d\nproblem %+v\nrequest %+v\nanswer %+v\nfirst-fit %v", ours, c, in.p, in.r, a, theirs)
 				} else if c > ours {
 					better++

@@ -14,12 +14,12 @@ func (s *search) firstFit(v *view, groups []group, nodes []int32) []run {
 	if s.space != nil {
 		return nil
 	}
-	mark := len(s.trail)
-	defer func() { _ = s.rollback(mark) }() // only a Space can fail
+	gr := s.ground(v, nodes)
+	defer func() { _ = gr.clear() }() // only a Space can fail
 	all := []run{}
 	for _, g := range groups {
 		var placed []run
-		for _, a := range s.domainsFor(v, g, nodes) {
+		for _, a := range gr.domainsFor(g) {
 			if a.times(g.counts, 1) > 0 {
 				if placed = s.nodeByNode(v, g, a.nodes); placed != nil {
 					break

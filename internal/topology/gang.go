@@ -81,7 +81,7 @@ func (s *search) options(v *view) []option {
 // needed is how many members have to be placed together.
 func (s *search) needed(v *view) int {
 	if v.grouped {
-		return s.r.Needed
+		return max(0, s.r.Needed)
 	}
 	return s.p.Need.Total
 }
@@ -105,6 +105,9 @@ func (s *search) inside(v *view, in option, steps int) (*candidate, proof, error
 	if v.grouped {
 		return s.prefix(v, in, steps)
 	}
+	if c, err := s.gathered(v, in); err != nil || c != nil {
+		return c, unknown, err
+	}
 	outcome, err := s.plan(s.everywhere(s.counts(), in.nodes), s.p.Need, steps)
 	if err != nil {
 		return nil, unknown, err
@@ -113,7 +116,7 @@ func (s *search) inside(v *view, in option, steps int) (*candidate, proof, error
 		s.note(outcome.Fit)
 		return nil, proof(outcome.Result == gang.Impossible), nil
 	}
-	one := group{unit: -1, aim: aim{required: -1, preferred: -1, pin: -1}, counts: outcome.Fit}
+	one := members(outcome.Fit)
 	c := s.candidate(v, in, s.own(one, outcome.Runs))
 	if v.gang.preferred < 0 || len(c.runs) == 0 {
 		return c, unknown, nil
@@ -123,6 +126,40 @@ func (s *search) inside(v *view, in option, steps int) (*candidate, proof, error
 	return better, unknown, err
 }
 
+// members are a group of members that belong to no unit.
+func members(counts []int) group {
+	return group{unit: -1, aim: nothing, counts: counts}
+}
+
+// gathered plans the whole gang right where it should be, if it is certain that it fits into the domain. Nil elsewhere.
+func (s *search) gathered(v *view, in option) (*candidate, error) {
+	counts := s.counts()
+	q := s.asking(v.tree, v.gang, v.gang.required, counts)
+	if v.gang.preferred < 0 || !q.exact() || in.most < len(s.members) || !s.sufficient(counts) {
+		return nil, nil
+	}
+	q.fits = func(nodes []int32) ([]run, error) { return s.fit(members(counts), nodes) }
+	runs, err := q.answer(in.nodes, nil)
+	if err != nil || runs == nil {
+		return nil, err
+	}
+	return s.candidate(v, in, runs), nil
+}
+
+// sufficient reports whether members cover what each role needs.
+func (s *search) sufficient(counts []int) bool {
+	of := map[string]int{}
+	for c, n := range counts {
+		of[s.p.Classes[c].Role] += n
+	}
+	for role, need := range s.p.Need.Role {
+		if of[role] < need {
+			return false
+		}
+	}
+	return sum(counts) >= s.p.Need.Total
+}
+
 // prefix plans as many of the first members as fit, at least those that are needed.
 func (s *search) prefix(v *view, in option, steps int) (*candidate, proof, error) {
 	end := s.steps + steps
@@ -130,8 +167,8 @@ func (s *search) prefix(v *view, in option, steps int) (*candidate, proof, error
 		return s.solve(v, s.groups(v, n), in.nodes, max(1, end-s.steps)/2)
 	}
 	runs, proved, err := try(in.most)
-	if err == nil && runs == nil && in.most > s.r.Needed {
-		runs, proved, err = longest(s.r.Needed, in.most, try)
+	if err == nil && runs == nil && in.most > s.needed(v) {
+		runs, proved, err = longest(s.needed(v), in.most, try)
 	}
 	if err != nil || runs == nil {
 		return nil, proved, err
@@ -243,18 +280,11 @@ func (t *Tree) used(a aim, above int, runs []run) []int {
 	var used []int
 	for level := a.preferred; level > above && level >= 0; level-- {
 		seen := map[int32]struct{}{}
-		add := func(node int32) {
-			domain := t.Domain(level, node)
-			if domain < 0 {
-				domain = -1 - node
-			}
-			seen[domain] = struct{}{}
-		}
 		for _, r := range runs {
-			add(r.Node)
+			seen[t.parcelOf(level, r.Node)] = struct{}{}
 		}
 		for _, node := range a.runs {
-			add(node)
+			seen[t.parcelOf(level, node)] = struct{}{}
 		}
 		used = append(used, len(seen))
 	}

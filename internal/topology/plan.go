@@ -28,7 +28,7 @@ func Plan(p gang.Problem, r *Request, space gang.Space) (Answer, error) {
 		return Answer{Outcome: gang.Outcome{Result: gang.Impossible, Fit: make([]int, len(p.Classes))}, Fault: fault}, nil
 	}
 	if len(views) == 0 {
-		views = []*view{unconstrained(len(p.Nodes))}
+		views = []*view{unconstrained(len(p.Nodes), len(r.Units))}
 	}
 	s := newSearch(p, r, members, space)
 	var best *candidate

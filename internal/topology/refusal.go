@@ -82,6 +82,9 @@ func (s *search) reach(v *view, o option, asked int) (int, error) {
 	}
 	runs, _, err := longest(0, o.most+1, func(n int) ([]run, proof, error) {
 		groups := s.groups(v, n)
+		if s.hopeless(v, groups, o.nodes) {
+			return nil, impossible, nil
+		}
 		runs, err := s.oneByOne(v, s.orders(v, groups, o.nodes)[0], o.nodes)
 		return runs, unknown, err
 	})

@@ -57,6 +57,17 @@ func (s *search) put(r run) {
 			row[c] = int32(min(s.p.Classes[c].Request.Times(node.Free), manySlots))
 		}
 	}
+	s.tell(s.trail[len(s.trail)-1], s.trail[len(s.trail)-1].slots, row, -1)
+}
+
+// tell brings the maps up to date after a change, or the taking back of one.
+func (s *search) tell(ch change, before, after []int32, idle int) {
+	if !ch.node.Idle || ch.run.Count == 0 {
+		idle = 0
+	}
+	for _, m := range s.maps {
+		m.changed(ch.run.Node, before, after, idle)
+	}
 }
 
 // rollback takes back what was placed since the trail had the given length.
@@ -64,6 +75,7 @@ func (s *search) rollback(mark int) error {
 	for len(s.trail) > mark {
 		last := len(s.trail) - 1
 		ch := s.trail[last]
+		s.tell(ch, s.row(ch.run.Node), ch.slots, 1)
 		copy(s.row(ch.run.Node), ch.slots)
 		s.nodes[ch.run.Node] = ch.node
 		s.trail = s.trail[:last]

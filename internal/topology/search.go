@@ -20,6 +20,7 @@ type search struct {
 	index [][]int32
 	local []int32 // scratch: the index of a node in a smaller problem
 	trail []change
+	maps  []*parcels // to be kept up to date
 
 	attempt       []int // members by class of the best attempt so far
 	budget, steps int
@@ -142,38 +143,6 @@ func (w *window) Place(class int, node int32) (bool, error) {
 }
 
 func (w *window) Undo() error { return w.space.Undo() }
-
-// area is a set of nodes and what it has room for.
-type area struct {
-	domain int32
-	nodes  []int32
-	caps   []int64 // members of each class that fit if they have it to themselves
-	room   int64   // the sum of these
-	idle   int     // nodes
-}
-
-func (s *search) area(domain int32, nodes []int32) area {
-	a := area{domain: domain, nodes: nodes, caps: make([]int64, s.classes)}
-	for _, node := range nodes {
-		for c, n := range s.slots[int(node)*s.classes : (int(node)+1)*s.classes] {
-			a.caps[c] += int64(n)
-			a.room += int64(n)
-		}
-		if s.nodes[node].Idle {
-			a.idle++
-		}
-	}
-	return a
-}
-
-// most is an upper bound of how many of the given numbers of members an area can take.
-func (a area) most(counts []int) int {
-	sum := 0
-	for c, n := range counts {
-		sum += int(min(int64(n), a.caps[c]))
-	}
-	return sum
-}
 
 func (s *search) counts() []int {
 	counts := make([]int, s.classes)

@@ -16,7 +16,7 @@ type group struct {
 func (s *search) groups(v *view, n int) []group {
 	of := make([]int, len(v.units)) // index in groups plus 1
 	var groups []group
-	others := group{unit: -1, aim: aim{required: -1, preferred: -1, pin: -1}, counts: make([]int, s.classes)}
+	others := members(make([]int, s.classes))
 	for _, m := range s.members[:n] {
 		if m.Unit < 0 || !v.units[m.Unit].asks() {
 			others.counts[m.Class]++
@@ -106,79 +106,39 @@ func (s *search) hopeless(v *view, groups []group, nodes []int32) bool {
 	return false
 }
 
-// times is how often groups with these numbers of members fit into an area by its room, at most limit.
-func (a area) times(counts []int, limit int) int {
-	for c, n := range counts {
-		if n > 0 {
-			limit = int(min(int64(limit), a.caps[c]/int64(n)))
-		}
-	}
-	return limit
-}
-
 // domainsFor are the domains among some nodes in which a group may be.
 func (s *search) domainsFor(v *view, g group, nodes []int32) []area {
 	if g.aim.required < 0 {
 		return []area{s.area(-1, nodes)}
 	}
-	areas := s.split(v.tree, g.aim.required, nodes)
-	return slices.DeleteFunc(areas, func(a area) bool {
-		return int(a.domain) >= v.tree.Domains(g.aim.required) || g.aim.pin >= 0 && a.domain != g.aim.pin
-	})
+	return g.among(s.parcel(v.tree, g.aim.required, nodes))
 }
 
-// orders lists the orders in which groups are worth placing: those first that have a domain already, then the largest for
-// the room of the domains; the same with the smallest number of domains first; and as they come. Members of no group go
-// last.
+// among are those of the domains of its level in which a group may be.
+func (g group) among(p *parcels) []area {
+	switch {
+	case g.aim.pin < 0:
+		return p.areas
+	case p.at[g.aim.pin] < 0:
+		return nil
+	}
+	return p.areas[p.at[g.aim.pin]:][:1]
+}
+
+// orders lists the orders in which groups are worth placing: those first that have a domain already, then the narrowest
+// levels and the largest for the room of the domains; the same with the smallest number of domains first; and as they
+// come. Members of no group go last.
 func (s *search) orders(v *view, groups []group, nodes []int32) [][]group {
-	type key struct {
-		free    bool
-		loose   int // -1 the level that is required: narrow first
-		domains int
-		size    float64
+	keys := s.keys(v, groups, nodes)
+	by := func(field func(k key) float64) func(a, b group) int {
+		return func(a, b group) int { return cmp.Compare(field(keys[a.unit]), field(keys[b.unit])) }
 	}
-	keys := map[int]key{}
-	known := map[int][]area{}
-	for _, g := range groups {
-		areas, ok := known[g.aim.required]
-		if !ok || g.aim.pin >= 0 {
-			areas = s.domainsFor(v, g, nodes)
-			known[g.aim.required] = areas
-			if g.aim.pin >= 0 {
-				delete(known, g.aim.required)
-			}
-		}
-		k := key{free: g.aim.pin < 0, loose: -1 - g.aim.required}
-		for _, a := range areas {
-			share := 0.0
-			for c, n := range g.counts {
-				if n > 0 {
-					share += float64(n) / max(float64(a.caps[c]), 0.5)
-				}
-			}
-			if a.times(g.counts, 1) == 1 {
-				k.domains++
-				k.size = max(k.size, share)
-			}
-		}
-		keys[g.unit] = k
-	}
-	rank := func(b bool) int {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	last := func(a, b group) int {
-		return cmp.Or(cmp.Compare(rank(a.unit < 0), rank(b.unit < 0)), cmp.Compare(rank(keys[a.unit].free), rank(keys[b.unit].free)))
-	}
-	bySize := func(a, b group) int { return cmp.Compare(keys[b.unit].size, keys[a.unit].size) }
-	byDomains := func(a, b group) int { return cmp.Compare(keys[a.unit].domains, keys[b.unit].domains) }
-	byLevel := func(a, b group) int { return cmp.Compare(keys[a.unit].loose, keys[b.unit].loose) }
+	last, level := by(func(k key) float64 { return k.last }), by(func(k key) float64 { return k.level })
+	domains, size := by(func(k key) float64 { return k.domains }), by(func(k key) float64 { return -k.size })
 	var orders [][]group
 	for _, less := range []func(a, b group) int{
-		func(a, b group) int { return cmp.Or(last(a, b), byLevel(a, b), bySize(a, b)) },
-		func(a, b group) int { return cmp.Or(last(a, b), byDomains(a, b), bySize(a, b)) },
+		func(a, b group) int { return cmp.Or(last(a, b), level(a, b), size(a, b)) },
+		func(a, b group) int { return cmp.Or(last(a, b), domains(a, b), size(a, b)) },
 		last,
 	} {
 		order := slices.Clone(groups)
@@ -193,17 +153,102 @@ func (s *search) orders(v *view, groups []group, nodes []int32) [][]group {
 	return orders
 }
 
+// key is what groups are ordered by, the lower first.
+type key struct {
+	last    float64 // 0 has a domain, 1 has none, 2 is no unit
+	level   float64
+	domains float64 // that have room for the group
+	size    float64 // the largest part of the room of one of these that it takes
+}
+
+func (s *search) keys(v *view, groups []group, nodes []int32) map[int]key {
+	keys := map[int]key{}
+	levels := map[int]*parcels{}
+	for i, g := range groups {
+		if i > 0 && g.alike(groups[i-1]) {
+			keys[g.unit] = keys[groups[i-1].unit]
+			continue
+		}
+		k := key{level: -float64(g.aim.required)}
+		switch {
+		case g.unit < 0:
+			k.last = 2
+		case g.aim.pin < 0:
+			k.last = 1
+		}
+		if g.aim.required >= 0 {
+			if levels[g.aim.required] == nil {
+				levels[g.aim.required] = s.parcel(v.tree, g.aim.required, nodes)
+			}
+			for _, a := range g.among(levels[g.aim.required]) {
+				if a.times(g.counts, 1) == 1 {
+					k.domains++
+					k.size = max(k.size, a.share(g.counts))
+				}
+			}
+		}
+		keys[g.unit] = k
+	}
+	return keys
+}
+
+// share is what part of an area's room some members take, which have room there.
+func (a area) share(counts []int) float64 {
+	share := 0.0
+	for c, n := range counts {
+		if n > 0 {
+			share += float64(n) / float64(a.caps[c])
+		}
+	}
+	return share
+}
+
+// ground is nodes on which groups are placed one after the other, and how they are divided at each level.
+type ground struct {
+	s      *search
+	v      *view
+	nodes  []int32
+	levels map[int]*parcels
+	mark   int // in search.maps
+	trail  int // in search.trail
+}
+
+func (s *search) ground(v *view, nodes []int32) *ground {
+	return &ground{s: s, v: v, nodes: nodes, levels: map[int]*parcels{}, mark: len(s.maps), trail: len(s.trail)}
+}
+
+// clear takes back all that was placed.
+func (gr *ground) clear() error {
+	err := gr.s.rollback(gr.trail)
+	gr.s.maps = gr.s.maps[:gr.mark]
+	return err
+}
+
+// domainsFor are the domains in which a group may be, as they are now.
+func (gr *ground) domainsFor(g group) []area {
+	if g.aim.required < 0 {
+		return []area{gr.s.area(-1, gr.nodes)}
+	}
+	if gr.levels[g.aim.required] == nil {
+		p := gr.s.parcel(gr.v.tree, g.aim.required, gr.nodes)
+		gr.levels[g.aim.required] = p
+		gr.s.maps = append(gr.s.maps, p)
+	}
+	return g.among(gr.levels[g.aim.required])
+}
+
 // oneByOne places one group after the other, each as well as it goes. Nil if one does not fit.
 func (s *search) oneByOne(v *view, groups []group, nodes []int32) (runs []run, err error) {
-	mark := len(s.trail)
+	gr := s.ground(v, nodes)
 	defer func() {
-		if undone := s.rollback(mark); err == nil {
+		if undone := gr.clear(); err == nil {
 			err = undone
 		}
 	}()
 	runs = []run{}
+	used := map[[2]int32]bool{} // level and domain
 	for _, g := range groups {
-		more, err := s.placeGroup(v, g, nodes, runs)
+		more, err := gr.place(g, used)
 		if err != nil || more == nil {
 			return nil, err
 		}
@@ -211,31 +256,45 @@ func (s *search) oneByOne(v *view, groups []group, nodes []int32) (runs []run, e
 			return nil, err
 		}
 		runs = append(runs, more...)
+		for level := range v.tree.domains {
+			for _, r := range more {
+				used[[2]int32{int32(level), v.tree.Domain(level, r.Node)}] = true
+			}
+		}
 	}
 	return runs, nil
 }
 
-// placeGroup places one group next to what is placed: rather in a domain that the gang uses, else in the tightest.
-func (s *search) placeGroup(v *view, g group, nodes []int32, placed []run) ([]run, error) {
-	areas := s.domainsFor(v, g, nodes)
-	used := map[int32]bool{}
-	for _, r := range placed {
-		used[v.tree.Domain(g.aim.required, r.Node)] = true
+// place finds room for one group next to what is placed: rather in a domain that the gang uses, else in the tightest.
+func (gr *ground) place(g group, used map[[2]int32]bool) ([]run, error) {
+	areas := gr.domainsFor(g)
+	inUse := func(a area) int {
+		if used[[2]int32{int32(g.aim.required), a.domain}] {
+			return 0
+		}
+		return 1
 	}
-	slices.SortStableFunc(areas, func(a, b area) int {
-		if used[a.domain] != used[b.domain] {
-			if used[a.domain] {
-				return -1
+	better := func(i, j int) int {
+		return cmp.Or(cmp.Compare(inUse(areas[i]), inUse(areas[j])), tighter(areas[i], areas[j]), cmp.Compare(i, j))
+	}
+	var enough []int
+	first := 0 // the place of the best one
+	for i, a := range areas {
+		if a.times(g.counts, 1) > 0 {
+			enough = append(enough, i)
+			if better(i, enough[first]) < 0 {
+				first = len(enough) - 1
 			}
-			return 1
 		}
-		return tighter(a, b)
-	})
-	for _, a := range areas {
-		if a.times(g.counts, 1) == 0 {
-			continue
+	}
+	for n := range enough {
+		switch n {
+		case 0: // it mostly does, and then the others need not be sorted
+			enough[0], enough[first] = enough[first], enough[0]
+		case 1:
+			slices.SortFunc(enough[1:], better)
 		}
-		if runs, err := s.placeIn(v, g, a.nodes); err != nil || runs != nil {
+		if runs, err := gr.s.placeIn(gr.v, g, areas[enough[n]].nodes); err != nil || runs != nil {
 			return runs, err
 		}
 	}
@@ -243,12 +302,13 @@ func (s *search) placeGroup(v *view, g group, nodes []int32, placed []run) ([]ru
 }
 
 // placeIn places one group in one domain. Nil if it does not fit.
-func (s *search) placeIn(v *view, g group, nodes []int32) ([]run, error) {
-	runs, err := s.fit(g, nodes)
-	if err != nil || runs == nil || g.aim.preferred < 0 {
-		return runs, err
-	}
+func (s *search) placeIn(v *view, g group, nodes []int32) (runs []run, err error) {
 	q := s.asking(v.tree, g.aim, max(g.aim.required, v.gang.required), g.counts)
+	if g.aim.preferred < 0 || !q.exact() {
+		if runs, err = s.fit(g, nodes); err != nil || runs == nil || g.aim.preferred < 0 {
+			return runs, err
+		}
+	}
 	q.fits = func(nodes []int32) ([]run, error) { return s.fit(g, nodes) }
 	return q.answer(nodes, runs)
 }

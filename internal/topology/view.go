@@ -29,14 +29,17 @@ type aim struct {
 // asks reports whether there is something to keep or to follow.
 func (a aim) asks() bool { return a.required >= 0 || a.preferred >= 0 }
 
-// unconstrained is the view of a gang that asks for nothing.
-func unconstrained(nodes int) *view {
+// nothing asks for nothing.
+var nothing = aim{required: -1, preferred: -1, pin: -1}
+
+// unconstrained is the view of a gang that asks for nothing, or for nothing that there is.
+func unconstrained(nodes, units int) *view {
 	none := &Tree{all: make([]int32, nodes)}
 	for node := range none.all {
 		none.all[node] = int32(node)
 	}
 	none.order = none.all
-	return &view{tree: none, gang: aim{required: -1, preferred: -1, pin: -1}}
+	return &view{tree: none, gang: nothing, units: slices.Repeat([]aim{nothing}, units)}
 }
 
 // views looks at the request in each Topology that knows the levels. The fault says why there is none though levels are
@@ -178,7 +181,7 @@ func (t *Tree) implies(level, wider int) bool {
 
 // aim translates what somebody asks for, given the nodes on which members of it run, or says why it cannot be had.
 func (t *Tree) aim(w Want, runs []int32, who string) (aim, string) {
-	a := aim{required: -1, preferred: -1, pin: -1}
+	a := nothing
 	a.runs = slices.DeleteFunc(slices.Clone(runs), func(node int32) bool { return node < 0 || int(node) >= len(t.all) })
 	if level, known := t.Level(w.Preferred); known && t.Domains(level) > 0 {
 		a.preferred = level
@@ -233,7 +236,7 @@ func (r *Request) Domains(p gang.Problem) [][]int32 {
 		return nil
 	}
 	if len(views) == 0 {
-		views = []*view{unconstrained(len(p.Nodes))}
+		views = []*view{unconstrained(len(p.Nodes), len(r.Units))}
 	}
 	var sets [][]int32
 	for _, v := range views {
