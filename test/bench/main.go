@@ -123,7 +123,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 // measureAll goes through the rounds, and writes the CSV anew after each measurement.
 func measureAll(ctx context.Context, o options, m machine, out io.Writer) ([]result, error) {
 	all := o.rounds * o.perRound()
-	fmt.Fprintf(out, "%s\n%d measurements, each on a fresh API server: count on half a minute for each\n", m, all)
+	fmt.Fprintf(out, "%s\n%d measurements, each on a fresh API server: count on half a minute for each, two minutes for native in TAS and TASL\n", m, all)
 	var results []result
 	for round := 1; round <= o.rounds; round++ {
 		for _, w := range o.workloads {
