@@ -79,8 +79,8 @@ type agent struct {
 // state is all that is published.
 type state struct {
 	layout.Output
-	faults       string
-	knowsKubelet bool // without it, the published topology is left as it is
+	Faults       string // compared by reflection, hence the capital
+	KnowsKubelet bool   // without it, the published topology is left as it is
 }
 
 // turn reads everything once and publishes it if it has changed, or if it is
@@ -251,7 +251,7 @@ func (a *agent) describe(ctx context.Context, now time.Time) (*state, error) {
 	if in.Scope == "" {
 		in.Scope = a.manager.Scope
 	}
-	return &state{Output: layout.Describe(in), faults: faults, knowsKubelet: a.usage != nil}, nil
+	return &state{Output: layout.Describe(in), Faults: faults, KnowsKubelet: a.usage != nil}, nil
 }
 
 // restore takes over the faults that a run before this one has left on the node.
@@ -272,13 +272,14 @@ func (a *agent) restore(ctx context.Context) error {
 	return nil
 }
 
-// happened takes in one Xid error and says whether it calls for a turn.
+// happened takes in one Xid error and says whether it calls for a turn. When it
+// happened is kept roughly: what keeps happening shall not be written each time.
 func (a *agent) happened(ctx context.Context, event gpus.Event, now time.Time) bool {
 	class := health.Classify(event.Xid)
 	if slices.Contains(a.IgnoreXids, event.Xid) {
 		class = health.Notice
 	}
-	fault := health.Fault{GPU: event.GPU, Instance: event.Instance, Xid: event.Xid, At: now.UTC().Truncate(time.Minute)}
+	fault := health.Fault{GPU: event.GPU, Instance: event.Instance, Xid: event.Xid, At: now.UTC().Truncate(a.RecoverAfter / 10)}
 	log := klog.FromContext(ctx).WithValues("node", a.NodeName, "gpu", event.GPU, "error", fault.String())
 	switch class {
 	case health.Application:

@@ -22,10 +22,10 @@ func (a *agent) publish(ctx context.Context, next *state, now time.Time) error {
 	// The taint first: it is written under the version of the node that was read.
 	errs := []error{
 		a.client.SetTaint(ctx, node, a.Taint && len(next.Unhealthy) > 0),
-		a.client.ApplyMetadata(ctx, node, next.Labels, next.faults),
+		a.client.ApplyMetadata(ctx, node, next.Labels, next.Faults),
 		a.client.SetCondition(ctx, node, verdict, now, a.Refresh/2),
 	}
-	if next.knowsKubelet || next.GPUs == 0 {
+	if next.KnowsKubelet || next.GPUs == 0 {
 		err := a.client.SetTopology(ctx, node, next.Topology)
 		if errors.Is(err, kube.ErrNoKind) || errors.Is(err, kube.ErrNotOurs) {
 			// Nothing to hurry for: the next refresh looks again.
