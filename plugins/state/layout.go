@@ -50,7 +50,15 @@ func (s *Store) HasStrictLayouts() bool {
 	return s.layouts.strict > 0
 }
 
-// set takes note of a layout, nil for none.
+// SetLayout takes note of what a node reports, as the content of a NodeResourceTopology; nil where it reports nothing any more.
+func (s *Store) SetLayout(node string, object map[string]any) {
+	if object == nil {
+		s.layouts.set(node, nil)
+	} else {
+		s.layouts.set(node, layoutOf(object))
+	}
+}
+
 func (l *layouts) set(node string, layout *numa.Layout) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,6 +71,9 @@ func (l *layouts) set(node string, layout *numa.Layout) {
 	}
 	delete(l.byNode, node)
 	if layout != nil {
+		if l.byNode == nil {
+			l.byNode = map[string]*numa.Layout{}
+		}
 		l.byNode[node] = layout
 		if layout.Policy.Strict() {
 			l.strict++
@@ -77,7 +88,7 @@ func (l *layouts) set(node string, layout *numa.Layout) {
 // watchLayouts watches the layouts of nodes. Where a cluster does not have the kind, there are none, and that is no error;
 // they come in once it has.
 func (s *Store) watchLayouts(ctx context.Context) error {
-	s.layouts.byNode, s.layouts.changed = map[string]*numa.Layout{}, make(chan struct{}, 1)
+	s.layouts.changed = make(chan struct{}, 1)
 	client, err := dynamic.NewForConfig(s.handle.KubeConfig())
 	if err != nil {
 		return err
@@ -100,13 +111,9 @@ func (s *Store) watchLayouts(ctx context.Context) error {
 		return err
 	}
 	registration, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { s.setLayout(obj) },
-		UpdateFunc: func(_, obj any) { s.setLayout(obj) },
-		DeleteFunc: func(obj any) {
-			if object, ok := lastState(obj).(*unstructured.Unstructured); ok {
-				s.layouts.set(object.GetName(), nil)
-			}
-		},
+		AddFunc:    func(obj any) { s.told(obj, true) },
+		UpdateFunc: func(_, obj any) { s.told(obj, true) },
+		DeleteFunc: func(obj any) { s.told(lastState(obj), false) },
 	})
 	if err != nil {
 		return err
@@ -117,9 +124,13 @@ func (s *Store) watchLayouts(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) setLayout(obj any) {
-	if object, ok := obj.(*unstructured.Unstructured); ok {
-		s.layouts.set(object.GetName(), layoutOf(object.Object))
+// told takes note of an object that the informer tells of.
+func (s *Store) told(obj any, exists bool) {
+	switch object, ok := obj.(*unstructured.Unstructured); {
+	case ok && exists:
+		s.SetLayout(object.GetName(), object.Object)
+	case ok:
+		s.SetLayout(object.GetName(), nil)
 	}
 }
 
