@@ -14,6 +14,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/simulate"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 var begin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -99,7 +100,38 @@ func drawWorkload(t *rapid.T, endless bool) simulate.Workload {
 	for i := range rapid.IntRange(1, 25).Draw(t, "gangs") {
 		w.Gangs = append(w.Gangs, drawGang(t, i, leaves, endless))
 	}
+	if rapid.Bool().Draw(t, "topology") {
+		drawTopology(t, &w)
+	}
 	return w
+}
+
+// drawTopology puts nodes into racks and blocks, and lets gangs ask for them.
+func drawTopology(t *rapid.T, w *simulate.Workload) {
+	w.Topologies = []simulate.Topology{{Name: "default", Levels: []topology.Level{{Name: "block", Label: "block"}, {Name: "rack", Label: "rack"}, {Name: "host", Label: simulate.Hostname}}}}
+	if rapid.IntRange(0, 3).Draw(t, "two") == 0 {
+		w.Topologies = append(w.Topologies, simulate.Topology{Name: "other", NodeSelector: map[string]string{"block": "b1"}, Levels: []topology.Level{{Name: "rack", Label: "cabinet"}}})
+	}
+	for i := range w.Nodes {
+		w.Nodes[i].Labels = drawLabels(t)
+	}
+	level := rapid.SampledFrom([]string{"", "", "block", "rack", "rack", "host"})
+	for i := range w.Gangs {
+		if rapid.Bool().Draw(t, "asks") {
+			w.Gangs[i].Topology = simulate.Wants{
+				Gang:    topology.Want{Required: level.Draw(t, "required"), Preferred: level.Draw(t, "preferred")},
+				Segment: rapid.IntRange(0, 3).Draw(t, "segment"),
+				Part:    topology.Want{Required: level.Draw(t, "of part"), Preferred: level.Draw(t, "preferred of part")},
+			}
+		}
+	}
+}
+
+func drawLabels(t *rapid.T) map[string]string {
+	return map[string]string{
+		"block": rapid.SampledFrom([]string{"b1", "b1", "b2"}).Draw(t, "block"), "rack": rapid.SampledFrom([]string{"r1", "r2", ""}).Draw(t, "rack"),
+		"cabinet": rapid.SampledFrom([]string{"c1", "c2"}).Draw(t, "cabinet"),
+	}
 }
 
 func drawOptions(t *rapid.T) simulate.Options {
@@ -138,8 +170,8 @@ func TestAnyWorkload(t *testing.T) {
 		w, o := drawWorkload(t, false), drawOptions(t)
 		r := run(t, start(t, w, o), time.Time{})
 		for _, g := range r.Gangs {
-			final := []gang.Reason{gang.ExceedsLimit, gang.ExceedsCluster}
-			if g.End.IsZero() && !slices.Contains(final, g.Verdict.Reason) {
+			final := []gang.Reason{gang.ExceedsLimit, gang.ExceedsCluster, gang.TopologyNotFound}
+			if g.End.IsZero() && !slices.Contains(final, g.Verdict.Reason) && (g.Gang.Topology == simulate.Wants{} || startsAlone(t, w, o, g.Gang)) {
 				t.Fatalf("gang %q never ends: %v", g.Gang.Name, g.Verdict)
 			}
 		}
@@ -150,6 +182,12 @@ func TestAnyWorkload(t *testing.T) {
 			t.Fatalf("the same workload goes another way: %s", diff)
 		}
 	})
+}
+
+// startsAlone reports whether a gang starts where no other is.
+func startsAlone(t *rapid.T, w simulate.Workload, o simulate.Options, g simulate.Gang) bool {
+	w.Gangs = []simulate.Gang{g}
+	return !run(t, start(t, w, o), time.Time{}).Gangs[0].FirstStart.IsZero()
 }
 
 // The same holds while people edit queues and nodes come and go.
@@ -179,6 +217,7 @@ func TestAnySteps(t *testing.T) {
 					step.LoseNodes = []string{node}
 				}
 				step.AddNodes = []simulate.Node{drawnNode(100+i, rapid.Int64Range(0, 8).Draw(t, "size"))}
+				step.AddNodes[0].Labels = drawLabels(t)
 			case 4:
 				step.Withdraw = []string{rapid.SampledFrom(w.Gangs).Draw(t, "gang").Name}
 			}
