@@ -8,6 +8,7 @@
 //	internal                decisions as functions of plain values
 //	plugins                 what the scheduler runs
 //	controllers, webhooks   what the manager runs
+//	nodeagent               what runs on every node
 //	cmd                     wiring
 package imports
 
@@ -47,7 +48,7 @@ func CheckPackages(module string, packages []Package) []string {
 		}
 		for _, rule := range []func(pkg) []string{
 			apisAreTypesOnly, internalIsPure, pluginsStandAlone, familiesStandAlone,
-			managerHasNoScheduler, onlyNodeAgentReadsGPUs, namesSayWhatIsInside,
+			managerHasNoScheduler, nodeAgentIsSmall, namesSayWhatIsInside,
 		} {
 			for _, fault := range rule(pkg{Package: p, module: module, rel: rel}) {
 				broken = append(broken, rel+": "+fault)
@@ -152,17 +153,24 @@ func managerHasNoScheduler(p pkg) []string {
 	})
 }
 
-// onlyNodeAgentReadsGPUs: NVML is loaded at run time, on nodes that have it.
-func onlyNodeAgentReadsGPUs(p pkg) []string {
-	if strings.Contains(strings.ReplaceAll(p.rel, "-", ""), "nodeagent") {
+// nodeAgentIsSmall: it runs on every node, and is compiled a second time, with
+// cgo.
+func nodeAgentIsSmall(p pkg) []string {
+	if !isNodeAgent(p.rel) {
 		return nil
 	}
-	return each(p.allImports(), func(imported string) string {
-		if under(imported, "github.com/NVIDIA/go-nvml") {
-			return fmt.Sprintf("imports %s, but only the node agent may", imported)
+	return each(p.Deps, func(dep string) string {
+		if under(dep, "k8s.io/kubernetes") || under(dep, "sigs.k8s.io/controller-runtime") || under(dep, "k8s.io/client-go/kubernetes") ||
+			under(dep, p.module+"/plugins") || under(dep, p.module+"/controllers") {
+			return fmt.Sprintf("leads to %s, but the node agent stays small: no scheduler, no controllers, no clientset", dep)
 		}
 		return ""
 	})
+}
+
+// isNodeAgent says whether the package at rel is part of the node agent.
+func isNodeAgent(rel string) bool {
+	return under(rel, "nodeagent") || under(rel, "cmd/muster-node-agent")
 }
 
 // namesSayWhatIsInside: a drawer for everything has no reason to end.
