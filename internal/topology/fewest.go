@@ -23,6 +23,8 @@ type question struct {
 	fits func(nodes []int32) ([]run, error)
 	// classes are those with members.
 	classes []int
+	// end is the number of steps at which a search in a Space gives up.
+	end int
 }
 
 // exact reports whether rooms tell for certain what fits.
@@ -30,7 +32,7 @@ func (q *question) exact() bool { return len(q.classes) == 1 && q.s.space == nil
 
 // asking makes the question of an aim, about members that are in one domain of the level above anyway.
 func (s *search) asking(t *Tree, a aim, above int, ask []int) *question {
-	q := &question{s: s, tree: t, aim: a, level: a.preferred, above: above, ask: ask, held: map[int32]bool{}}
+	q := &question{s: s, tree: t, aim: a, level: a.preferred, above: above, ask: ask, held: map[int32]bool{}, end: s.steps + min(s.left()/2, 16*s.oneTry(sum(ask)))}
 	for _, node := range a.runs {
 		if a.preferred >= 0 {
 			q.held[t.parcelOf(a.preferred, node)] = true
@@ -54,17 +56,8 @@ func (q *question) takes(a, b area) bool {
 	return true
 }
 
-// lower is the least number of new domains that could suffice.
-func (q *question) lower(areas []area) int {
-	base := make([]int64, q.s.classes)
-	var fresh []area
-	for _, a := range areas {
-		if q.held[a.domain] {
-			addTo(base, a.caps)
-		} else {
-			fresh = append(fresh, a)
-		}
-	}
+// least is the number of fresh domains that are needed besides the base, going by their room.
+func (q *question) least(base area, fresh []area) int {
 	fewest := 0
 	caps := make([]int64, len(fresh))
 	for _, c := range q.classes {
@@ -72,14 +65,14 @@ func (q *question) lower(areas []area) int {
 			caps[i] = a.caps[c]
 		}
 		slices.Sort(caps)
-		left, n := int64(q.ask[c])-base[c], 0
+		left, n := int64(q.ask[c])-base.caps[c], 0
 		for i := len(caps) - 1; i >= 0 && left > 0; i-- {
 			left -= caps[i]
 			n++
 		}
 		fewest = max(fewest, n)
 	}
-	return fewest + len(q.held)
+	return fewest
 }
 
 // answer improves a plan that lies on the given nodes. Where there is none yet (nil runs) it looks for one.
@@ -113,8 +106,8 @@ func (q *question) answer(nodes []int32, runs []run) ([]run, error) {
 			return nil, err
 		}
 		consider(found)
-		if found != nil {
-			break
+		if found != nil && len(q.held) == 0 {
+			break // nothing wider is better
 		}
 	}
 	return best, nil
@@ -138,7 +131,7 @@ func (q *question) base(areas []area) (area, []area) {
 
 // try plans in an area if it has room enough.
 func (q *question) try(a area) ([]run, error) {
-	if !q.takes(a, q.nothing()) || q.s.space != nil && q.s.steps >= q.s.budget {
+	if !q.takes(a, q.nothing()) || q.s.space != nil && q.s.steps >= q.end {
 		return nil, nil
 	}
 	return q.fits(a.nodes)
@@ -147,7 +140,19 @@ func (q *question) try(a area) ([]run, error) {
 // tries is how many domains are planned in at most, one after the other, where a bound does not tell whether they do.
 const tries = 256
 
-// one looks for a single domain, the tightest first.
+// shared is in how many levels a domain lies where members run already.
+func (q *question) shared(a area) int {
+	n := 0
+	for level := q.level - 1; level > q.above; level-- {
+		domain := q.tree.Domain(level, a.nodes[0])
+		if domain >= 0 && slices.ContainsFunc(q.aim.runs, func(node int32) bool { return q.tree.Domain(level, node) == domain }) {
+			n++
+		}
+	}
+	return n
+}
+
+// one looks for a single domain: the nearest to members that run, of these the tightest.
 func (q *question) one(base area, fresh []area) ([]run, error) {
 	var enough []area
 	for _, a := range fresh {
@@ -155,7 +160,9 @@ func (q *question) one(base area, fresh []area) ([]run, error) {
 			enough = append(enough, a)
 		}
 	}
-	slices.SortStableFunc(enough, tighter)
+	slices.SortStableFunc(enough, func(a, b area) int {
+		return cmp.Or(cmp.Compare(q.shared(b), q.shared(a)), tighter(a, b))
+	})
 	for i := 0; i < len(enough) && i < tries; i++ {
 		if runs, err := q.try(base.and(enough[i])); err != nil || runs != nil {
 			return runs, err
@@ -199,6 +206,9 @@ func (q *question) few(base area, fresh []area, limit int) ([]run, error) {
 		} else {
 			runs, n = fewer, middle
 		}
+	}
+	if q.s.space != nil {
+		return runs, nil // each try is dear
 	}
 	return q.tail(base.and(order[:n-1]...), order[n-1:], runs)
 }
@@ -282,6 +292,7 @@ func (q *question) near(level int, base area, fresh []area, limit int) ([]run, e
 	type scope struct {
 		areas []area
 		few   int
+		here  int // 0 where members run
 		room  int64
 	}
 	var scopes []scope
@@ -291,11 +302,17 @@ func (q *question) near(level int, base area, fresh []area, limit int) ([]run, e
 		if !q.takes(joint, q.nothing()) {
 			continue
 		}
-		if sc.few, sc.room = q.lower(sc.areas)-len(q.held), joint.room; sc.few <= limit {
+		if sc.few, sc.room = q.least(base, sc.areas), joint.room; sc.few <= limit {
+			sc.here = 1
+			if slices.ContainsFunc(q.aim.runs, func(node int32) bool { return q.tree.Domain(level, node) == wider }) {
+				sc.here = 0
+			}
 			scopes = append(scopes, sc)
 		}
 	}
-	slices.SortStableFunc(scopes, func(a, b scope) int { return cmp.Or(cmp.Compare(a.few, b.few), cmp.Compare(a.room, b.room)) })
+	slices.SortStableFunc(scopes, func(a, b scope) int {
+		return cmp.Or(cmp.Compare(a.few, b.few), cmp.Compare(a.here, b.here), cmp.Compare(a.room, b.room))
+	})
 	for _, sc := range scopes {
 		found, err := q.few(base, sc.areas, limit)
 		if err != nil || found != nil {

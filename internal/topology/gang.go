@@ -17,32 +17,41 @@ type option struct {
 // inTree finds the best plan in one Topology. Nil if there is none. Domains whose search stops early for want of steps
 // are searched again with all that is left, unless the gang fits elsewhere.
 func (s *search) inTree(v *view) (*candidate, error) {
-	options := s.options(v)
-	best, open, err := s.among(v, options, 8)
-	if err != nil || best != nil || len(open) == 0 {
+	best, open, err := s.among(v, s.options(v), nil, func(int) int {
+		if s.space != nil {
+			return min(s.left()/8, s.oneTry(len(s.members)))
+		}
+		return s.left() / 8
+	})
+	if err != nil || len(open) == 0 {
 		return best, err
 	}
-	best, open, err = s.among(v, open, 1)
-	s.spent = s.spent || len(open) > 0
+	best, open, err = s.among(v, open, best, func(more int) int { return s.left() / more })
+	s.spent = s.spent || best == nil && len(open) > 0
 	return best, err
 }
 
-// among finds the best plan in some domains, with a share of the steps that are left for each. It also returns the
-// domains about which the steps left the question open.
-func (s *search) among(v *view, options []option, share int) (best *candidate, open []option, err error) {
-	for _, o := range options {
-		if best != nil && o.most <= count(best.runs) && (o.most < count(best.runs) || len(best.costs) == 0 || o.fewest >= best.costs[0]) {
+// oneTry is about what it takes of the budget to place so many members in a Space if most of them fit at once.
+func (s *search) oneTry(members int) int { return placeSteps * (members + members/2) }
+
+// among finds the best plan in some domains, if it is better than the one that is known. For each it spends as many steps
+// as share says, given how many domains there are to go. It also returns the domains about which the steps left open
+// whether they take more of the gang.
+func (s *search) among(v *view, options []option, best *candidate, share func(more int) int) (*candidate, []option, error) {
+	var open []option
+	for i, o := range options {
+		if best != nil && !s.promises(o, best) {
 			continue
 		}
 		if s.steps >= s.budget && (s.space != nil || v.grouped) {
 			open = append(open, o)
 			continue
 		}
-		found, proved, err := s.inside(v, o, max(1, s.left()/share))
+		found, proved, err := s.inside(v, o, max(1, share(len(options)-i)))
 		if err != nil {
 			return nil, nil, err
 		}
-		if found == nil && proved == unknown {
+		if found == nil && proved == unknown || found != nil && s.space != nil && count(found.runs) < o.most && s.needed(v) > 0 {
 			open = append(open, o)
 		}
 		if found.beats(best) {
@@ -50,6 +59,15 @@ func (s *search) among(v *view, options []option, share int) (best *candidate, o
 		}
 	}
 	return best, open, nil
+}
+
+// promises reports whether a domain could take more members than a plan has, or need fewer domains for them. In a Space
+// the latter is not looked for: rooms say too little about it.
+func (s *search) promises(o option, best *candidate) bool {
+	if n := count(best.runs); o.most != n {
+		return o.most > n
+	}
+	return len(best.costs) > 0 && o.fewest < best.costs[0] && s.space == nil
 }
 
 // options lists the domains that could take the gang, the most promising first: those that take most of it, with the
@@ -68,7 +86,8 @@ func (s *search) options(v *view) []option {
 			if o.most < len(s.members) {
 				ask = make([]int, s.classes) // which of them come is not known yet
 			}
-			o.fewest = s.asking(v.tree, v.gang, v.gang.required, ask).lower(s.split(v.tree, v.gang.preferred, nodes[i]))
+			q := s.asking(v.tree, v.gang, v.gang.required, ask)
+			o.fewest = len(q.held) + q.least(q.base(s.split(v.tree, v.gang.preferred, nodes[i])))
 		}
 		options = append(options, o)
 	}
@@ -176,6 +195,9 @@ func (s *search) prefix(v *view, in option, steps int) (*candidate, proof, error
 	c := s.candidate(v, in, runs)
 	groups := s.groups(v, count(runs))
 	fits := func(nodes []int32) ([]run, error) {
+		if s.space != nil {
+			return s.oneByOne(v, s.orders(v, groups, nodes)[0], nodes)
+		}
 		runs, _, err := s.solve(v, groups, nodes, s.left()/16)
 		return runs, err
 	}
@@ -225,7 +247,11 @@ func (s *search) gather(v *view, in option, groups []group, c *candidate, fits f
 
 // fit places all members of a group, which may go to any of the nodes. Nil if they do not fit.
 func (s *search) fit(g group, nodes []int32) ([]run, error) {
-	o, err := s.plan(s.everywhere(g.counts, nodes), gang.Need{Total: sum(g.counts)}, s.left()/8)
+	steps := s.left() / 8
+	if s.space != nil {
+		steps = min(steps, s.oneTry(sum(g.counts))) // there are other domains
+	}
+	o, err := s.plan(s.everywhere(g.counts, nodes), gang.Need{Total: sum(g.counts)}, steps)
 	if err != nil || o.Result != gang.Placed {
 		return nil, err
 	}
