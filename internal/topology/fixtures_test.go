@@ -2,7 +2,6 @@ package topology
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/muster-scheduling/muster/internal/gang"
@@ -57,11 +56,4 @@ func mustPlan(t *testing.T, p gang.Problem, r *Request) Answer {
 		t.Fatal(err)
 	}
 	return a
-}
-
-// nodesOf are the nodes that an answer uses, ascending.
-func nodesOf(a Answer) []int32 {
-	nodes := slices.Clone(a.At)
-	slices.Sort(nodes)
-	return slices.Compact(nodes)
 }

@@ -21,7 +21,7 @@ func Plan(p gang.Problem, r *Request, space gang.Space) (Answer, error) {
 	}
 	members, err := r.members(p)
 	if err != nil {
-		return Answer{}, fmt.Errorf("planning a gang: %w", err)
+		return Answer{}, err
 	}
 	views, fault, ignored := r.views()
 	if fault != "" {
@@ -33,7 +33,7 @@ func Plan(p gang.Problem, r *Request, space gang.Space) (Answer, error) {
 	s := newSearch(p, r, members, space)
 	var best *candidate
 	for _, v := range views {
-		v.grouped = v.asked(members)
+		v.look(members, r.Needed)
 		found, err := s.inTree(v)
 		if err != nil {
 			return Answer{}, fmt.Errorf("planning a gang of %d members on %d nodes: %w", len(members), len(p.Nodes), err)
@@ -63,7 +63,7 @@ func Plan(p gang.Problem, r *Request, space gang.Space) (Answer, error) {
 func (r *Request) members(p gang.Problem) ([]Member, error) {
 	for _, t := range r.Trees {
 		if t != nil && len(t.all) != len(p.Nodes) {
-			return nil, fmt.Errorf("Topology %s is about %d nodes, and there are %d", t.name, len(t.all), len(p.Nodes))
+			return nil, fmt.Errorf("planning by Topology %s: it is about %d nodes, and there are %d", t.name, len(t.all), len(p.Nodes))
 		}
 	}
 	left := make([]int, len(p.Classes))
@@ -82,15 +82,15 @@ func (r *Request) members(p gang.Problem) ([]Member, error) {
 	}
 	for i, m := range members {
 		if m.Class < 0 || m.Class >= len(left) || m.Unit < -1 || m.Unit >= len(r.Units) {
-			return nil, fmt.Errorf("member %d is of class %d and unit %d: there are %d classes and %d units", i, m.Class, m.Unit, len(left), len(r.Units))
+			return nil, fmt.Errorf("planning a gang: member %d is of class %d and unit %d: there are %d classes and %d units", i, m.Class, m.Unit, len(left), len(r.Units))
 		}
 		left[m.Class]--
 	}
 	if len(members) != total || slices.ContainsFunc(left, func(n int) bool { return n != 0 }) {
-		return nil, fmt.Errorf("the request has %d members, the classes have %d, not the same of each", len(members), total)
+		return nil, fmt.Errorf("planning a gang: the request has %d members, the classes have %d, not the same of each", len(members), total)
 	}
 	if r.Ranks != nil && len(r.Ranks) != len(members) {
-		return nil, fmt.Errorf("%d members have %d ranks", len(members), len(r.Ranks))
+		return nil, fmt.Errorf("planning a gang: %d members have %d ranks", len(members), len(r.Ranks))
 	}
 	return members, nil
 }

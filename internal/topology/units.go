@@ -34,9 +34,19 @@ func (s *search) groups(v *view, n int) []group {
 	return groups
 }
 
-// asked reports whether a unit with members asks for something.
-func (v *view) asked(members []Member) bool {
-	return slices.ContainsFunc(members, func(m Member) bool { return m.Unit >= 0 && v.units[m.Unit].asks() })
+// look finds out which units have members.
+func (v *view) look(members []Member, needed int) {
+	seen := make([]bool, len(v.units))
+	for i, m := range members {
+		if m.Unit < 0 || seen[m.Unit] {
+			continue
+		}
+		seen[m.Unit] = true
+		v.grouped = v.grouped || v.units[m.Unit].asks()
+		if i < needed && v.units[m.Unit].preferred >= 0 {
+			v.preferring++
+		}
+	}
 }
 
 // alike reports whether two groups may change places.

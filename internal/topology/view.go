@@ -15,6 +15,8 @@ type view struct {
 	units []aim
 	// grouped is set where a unit asks for something, so that members are not all equal.
 	grouped bool
+	// preferring is the number of units with members that are needed which prefer a level.
+	preferring int
 }
 
 // aim is a Want in the terms of one Topology: levels by index, -1 for none.
