@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -51,7 +52,7 @@ func Command() *cobra.Command {
 	f.StringVar(&given.kubeconfig, "kubeconfig", "", "file that says how to reach the API server; empty: as a pod does")
 	f.StringVar(&given.library, "nvml-library", "", "path of libnvidia-ml.so.1; empty: where the dynamic linker finds it")
 	f.StringVar(&config.PodResources, "pod-resources-socket", kubelet.Socket, "unix socket of the kubelet's pod-resources API")
-	f.StringVar(&config.KubeletAddress, "kubelet-address", "", "https://ADDRESS:10250 of the kubelet, to read how its topology manager is set; empty: that is not read")
+	f.StringVar(&config.KubeletAddress, "kubelet-address", "", "address of the kubelet, with :PORT if that is not 10250, to read how its topology manager is set; empty: that is not read")
 	f.BoolVar(&given.insecureTLS, "kubelet-insecure-tls", false, "do not verify the kubelet's certificate, for kubelets that signed it themselves")
 	f.StringVar(&config.TopologyPolicy, "topology-manager-policy", "", "policy of the kubelet's topology manager; empty: what --kubelet-address says")
 	f.StringVar(&config.TopologyScope, "topology-manager-scope", "", "scope of the kubelet's topology manager; empty: what --kubelet-address says")
@@ -91,6 +92,7 @@ func complete(config *Config, given flags) error {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
 	if config.KubeletAddress != "" {
+		config.KubeletAddress = kubeletURL(config.KubeletAddress)
 		if config.KubeletClient, err = kubeletClient(config.API, given.insecureTLS); err != nil {
 			return err
 		}
@@ -117,6 +119,14 @@ func known(name, value string, values ...string) error {
 		}
 	}
 	return fmt.Errorf("%s=%s: want one of %s", name, value, strings.Join(values, ", "))
+}
+
+// kubeletURL completes an address, of IPv6 too, with the kubelet's usual port.
+func kubeletURL(address string) string {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(strings.Trim(address, "[]"), "10250")
+	}
+	return "https://" + address
 }
 
 // kubeletClient has the agent's own credentials: the kubelet asks the API server

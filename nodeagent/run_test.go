@@ -154,6 +154,17 @@ func TestCommandRefuses(t *testing.T) {
 	}
 }
 
+func TestKubeletURL(t *testing.T) {
+	for address, want := range map[string]string{
+		"10.0.0.7": "https://10.0.0.7:10250", "10.0.0.7:10260": "https://10.0.0.7:10260", "gpu-1": "https://gpu-1:10250",
+		"fd00::7": "https://[fd00::7]:10250", "[fd00::7]": "https://[fd00::7]:10250", "[fd00::7]:10260": "https://[fd00::7]:10260",
+	} {
+		if got := kubeletURL(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
 func TestCommandRuns(t *testing.T) {
 	b := newBench(t)
 	kubeconfig := fmt.Sprintf("%s/kubeconfig", t.TempDir())
@@ -163,7 +174,7 @@ func TestCommandRuns(t *testing.T) {
 	command := Command()
 	command.SetArgs([]string{
 		"--node-name=gpu-1", "--kubeconfig=" + kubeconfig, "--nvml-library=/nowhere/libnvidia-ml.so.1", "--health-probe-bind-address=",
-		"--kubelet-address=https://127.0.0.1:1", "--kubelet-insecure-tls", "--ignore-xids=74,119",
+		"--kubelet-address=127.0.0.1:1", "--kubelet-insecure-tls", "--ignore-xids=74,119",
 	})
 	done := make(chan error, 1)
 	go func() { done <- command.ExecuteContext(ctx) }()

@@ -22,9 +22,15 @@ const (
 	namespace    = "muster-system"
 )
 
-// build returns the objects of the installation, decoded strictly: a field
-// that is unknown or given twice fails the test.
+// build returns the objects of the installation.
 func build(t *testing.T) []runtime.Object {
+	t.Helper()
+	return buildFolder(t, installation)
+}
+
+// buildFolder returns the objects of a folder with a kustomization, decoded
+// strictly: a field that is unknown or given twice fails the test.
+func buildFolder(t *testing.T, folder string) []runtime.Object {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientscheme.AddToScheme, apiextensionsv1.AddToScheme} {
@@ -33,7 +39,7 @@ func build(t *testing.T) []runtime.Object {
 		}
 	}
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), installation)
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
 	if err != nil {
 		t.Fatalf("kustomize build: %v", err)
 	}
