@@ -20,9 +20,15 @@
 //  6. Line (line.go): all units in the order of greedy choice; by halving the shortest part of it that Verify agrees to.
 //  7. Search (search.go): all sets of units that can be taken in some order, until one fits or the budget is spent.
 //
+// A claimant that has to be in one domain of a Topology (domain.go) goes through steps 1 and 2, and then through all of them in each
+// domain that could hold it, as if there were no other nodes; the cheapest victims are taken. Where its parts, roles or
+// segments, ask for domains (parts.go), the line comes before greedy choice: the shortest part of it that the planner agrees to
+// shows in which domains the parts are to be.
+//
 // Steps 2, 3, 5 and 7 prove that something is impossible; 7 is exact when it ends within the budget. Steps are counted,
 // never timed: equal questions have equal answers.
 //
 // For a claimant of one class room is counted exactly by arithmetic, so sparing a victim costs nothing to speak of. For
-// several classes the planner judges where counting leaves the question open. Verify, where there is one, is asked last.
+// several classes, and where parts ask for domains, the planner judges where counting leaves the question open. Verify, where
+// there is one, is asked last.
 package reclaim

@@ -39,13 +39,11 @@ func asksMore(r *topology.Request, u topology.Unit) bool {
 	return !within
 }
 
-// region is one domain in which the claimant may be, as a problem of its own: with the nodes of the domain, and the units
-// that can matter there.
+// region is one domain in which the claimant may be.
 type region struct {
 	nodes   []int32
-	missing int // members for which there is no room now
-	problem Problem
-	units   []int // of the whole problem, by those of the region's
+	missing int   // members for which there is no room now
+	units   []int // those that can matter there; in the region's own problem they are known by their place in here
 	hopeless
 }
 
@@ -93,31 +91,36 @@ func (d *decider) regions() []*region {
 			on[part.Node] = append(on[part.Node], u)
 		}
 	}
+	eligible := slices.Sorted(slices.Values(d.eligible))
 	var regions []*region
 	for _, nodes := range d.p.Topology.Domains(d.p.Gang) {
-		room := make([]int, len(d.want))
-		missing := 0
-		for c, want := range d.want {
-			free := 0
-			for _, node := range nodes {
-				room[c] += d.all.slots[c][node]
-				free += now.slots[c][node]
-			}
-			missing += max(want-free, 0)
-		}
-		if !d.enough(room) {
+		d.steps += len(nodes)
+		if !d.enough(d.all.roomIn(nodes)) {
 			continue
 		}
-		d.steps += len(nodes)
-		units := slices.Clone(d.eligible)
-		if !all {
-			units = d.touching(nodes, on)
+		r := &region{nodes: nodes, units: eligible}
+		for c, free := range now.roomIn(nodes) {
+			r.missing += max(d.want[c]-free, 0)
 		}
-		slices.Sort(units)
-		regions = append(regions, &region{nodes: nodes, missing: missing, units: units, problem: d.within(nodes, units)})
+		if !all {
+			r.units = d.touching(nodes, on)
+			slices.Sort(r.units)
+		}
+		regions = append(regions, r)
 	}
 	slices.SortStableFunc(regions, func(a, b *region) int { return cmp.Compare(a.missing, b.missing) })
 	return regions
+}
+
+// roomIn is how many members of each class fit on some nodes if the class has them to itself.
+func (s *scene) roomIn(nodes []int32) []int {
+	room := make([]int, len(s.slots))
+	for c, slots := range s.slots {
+		for _, node := range nodes {
+			room[c] += slots[node]
+		}
+	}
+	return room
 }
 
 // touching lists the eligible units with pods on some nodes, and those that have to go with them.
@@ -204,8 +207,9 @@ func (d *decider) cheapestRegion(regions []*region) ([]int, error) {
 		if len(all) > 0 && d.steps > d.p.Budget/2 || d.spent() {
 			break
 		}
-		r.problem.Budget = d.p.Budget - d.steps
-		sub := newDecider(r.problem)
+		p := d.within(r.nodes, r.units)
+		p.Budget = d.p.Budget - d.steps
+		sub := newDecider(p)
 		decision, err := sub.first(sub.asItIs, sub.atMost, sub.bounded, sub.greedy, sub.withinRatio)
 		d.steps += sub.steps
 		if err != nil {
@@ -248,11 +252,13 @@ func (d *decider) anyRegion(regions []*region) ([]int, error) {
 		}
 		if d.p.Verify != nil { // It may depend on any unit.
 			r.units = slices.Sorted(slices.Values(d.eligible))
-			r.problem = d.within(r.nodes, r.units)
-			r.problem.Verify = func(gone []int) (bool, error) { return d.p.Verify(r.whole(gone)) }
 		}
-		r.problem.Budget = max(1, (d.p.Budget-d.steps)/(len(open)-i))
-		sub := newDecider(r.problem)
+		p := d.within(r.nodes, r.units)
+		if d.p.Verify != nil {
+			p.Verify = func(gone []int) (bool, error) { return d.p.Verify(r.whole(gone)) }
+		}
+		p.Budget = max(1, (d.p.Budget-d.steps)/(len(open)-i))
+		sub := newDecider(p)
 		decision, err := sub.decide()
 		d.steps += sub.steps
 		if err != nil {
@@ -309,11 +315,14 @@ func (d *decider) title(nodes []int32) string {
 // region is looked at once, and most have too little room with all of them gone.
 func (d *decider) spareElsewhere(s *scene, regions []*region) (bool, error) {
 	for _, r := range regions {
-		p := d.within(r.nodes, s.taken)
-		p.Budget = d.p.Budget - d.steps
+		if !d.enough(s.roomIn(r.nodes)) {
+			continue
+		}
 		if d.spent() {
 			return false, nil
 		}
+		p := d.within(r.nodes, s.taken)
+		p.Budget = d.p.Budget - d.steps
 		gone := slices.Clone(s.taken)
 		if d.p.Verify != nil {
 			p.Verify = func(units []int) (bool, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/topology"
 )
 
 // crowd draws a cluster that is nearly full with gangs of a tree of queues.
@@ -123,7 +124,7 @@ func mayGoNow(p Problem, books *ledger.Ledger, gone []bool, u int) bool {
 }
 
 func fitsWithout(p Problem, books *ledger.Ledger, gone []int) bool {
-	outcome, err := gang.Plan(roomWithout(p, gone), nil)
+	outcome, err := topology.Plan(roomWithout(p, gone), p.Topology, nil)
 	return err == nil && outcome.Result == gang.Placed && books.Check(p.Queue, p.Asked, p.Firm) == nil
 }
 

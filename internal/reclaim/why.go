@@ -14,10 +14,14 @@ import (
 
 // whyVictims sums up a decision to evict.
 func (d *decider) whyVictims(s *scene, decision Decision) string {
-	if d.dominant == "" {
-		return fmt.Sprintf("evicting from %s makes room", d.gangs(s.taken))
+	where := ""
+	if d.domains && d.answer.Where != "" {
+		where = " in " + d.answer.Where
 	}
-	return fmt.Sprintf("evicting from %s makes room: %s %s for %s asked", d.gangs(s.taken),
+	if d.dominant == "" {
+		return fmt.Sprintf("evicting from %s makes room%s", d.gangs(s.taken), where)
+	}
+	return fmt.Sprintf("evicting from %s makes room%s: %s %s for %s asked", d.gangs(s.taken), where,
 		d.format(decision.Evicted[d.dominant]), d.dominant, d.format(d.p.Asked[d.dominant]))
 }
 
