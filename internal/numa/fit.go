@@ -63,32 +63,24 @@ func (n Node) Score(pod Pod) int64 {
 
 // hasNear says whether each container can have all of its GPUs in one zone.
 func (n Node) hasNear(pod Pod, near Locality) Refusal {
-	names := map[string]bool{}
-	for _, c := range pod.all() {
-		for name, amount := range c {
-			if IsGPU(name) && amount > 0 {
-				names[name] = true
+	onlyGPUs := func(containers []resource.Amounts) []resource.Amounts {
+		var gpus []resource.Amounts
+		for _, c := range containers {
+			c = c.Clone()
+			maps.DeleteFunc(c, func(name string, amount int64) bool { return !IsGPU(name) || amount <= 0 })
+			if len(c) > 0 {
+				gpus = append(gpus, c)
 			}
 		}
+		return gpus
 	}
-	if refusal := n.trust(slices.Sorted(maps.Keys(names)), near); refusal.Reason != "" {
+	pod = Pod{Init: onlyGPUs(pod.Init), Containers: onlyGPUs(pod.Containers)}
+	names := namesIn(pod.all())
+	if refusal := n.trust(names, near); refusal.Reason != "" {
 		return refusal
 	}
-	zones := n.Layout.Nodes
-	if near == NVLink {
-		zones = n.Layout.Islands
-	}
-	p := newPlan(zones, slices.Collect(maps.Keys(names)))
-	requests := func(containers []resource.Amounts) []amounts {
-		vectors := make([]amounts, 0, len(containers))
-		for _, c := range containers {
-			if v := p.vector(c); !v.empty() {
-				vectors = append(vectors, v)
-			}
-		}
-		return vectors
-	}
-	init, containers := requests(pod.Init), requests(pod.Containers)
+	p, take := n.plan(near, names)
+	init, containers := p.vectors(pod.Init), p.vectors(pod.Containers)
 	fits := func(free space) bool {
 		for _, request := range init {
 			if bestFit(free, request) < 0 {
@@ -97,27 +89,21 @@ func (n Node) hasNear(pod Pod, near Locality) Refusal {
 		}
 		return eachInOne(free, containers)
 	}
-	return p.judge(fits, n.Pods, n.Layout, takeNear, fmt.Sprintf("no %s has %s free", near.title(), p.ask(slices.Concat(init, containers))))
+	return n.judge(p, fits, take, fmt.Sprintf("no %s has %s free", near.title(), p.ask(slices.Concat(init, containers))))
 }
 
 // admits says whether the kubelet would take the pod by its policy.
 func (n Node) admits(pod Pod) Refusal {
-	names := map[string]bool{}
+	var names []string
 	for _, c := range pod.all() {
-		for _, name := range n.Layout.listed(c) {
-			names[name] = true
-		}
+		names = append(names, n.Layout.listed(c)...)
 	}
-	if refusal := n.trust(slices.Sorted(maps.Keys(names)), NUMA); refusal.Reason != "" {
+	if refusal := n.trust(names, NUMA); refusal.Reason != "" {
 		return refusal
 	}
-	p := newPlan(n.Layout.Nodes, slices.Collect(maps.Keys(names)))
+	p, take := n.plan(NUMA, names)
 	a := &aligner{plan: p, policy: n.Layout.Policy}
-	var init, containers []amounts
-	for _, c := range pod.Init {
-		init = append(init, p.vector(c))
-	}
-	containers = p.asked(pod, n.Layout.PodScope)
+	init, containers := p.vectors(pod.Init), p.asked(pod, n.Layout.PodScope)
 	if n.Layout.PodScope {
 		for _, request := range init {
 			for r := range request {
@@ -126,22 +112,40 @@ func (n Node) admits(pod Pod) Refusal {
 		}
 		init = nil
 	}
-	take := func(free space, request amounts) {
+	fits := func(free space) bool { return a.admit(free.clone(), init, containers) }
+	return n.judge(p, fits, take, fmt.Sprintf("the kubelet's policy %s would refuse %s", n.Layout.Policy, p.ask(slices.Concat(init, containers))))
+}
+
+// plan is the zones for a locality, seen in the resources that a pod asks for, and how pods take their part that the report
+// does not count yet. A kubelet that aligns pods chooses zones by all that they ask for.
+func (n Node) plan(near Locality, asked []string) (p plan, take func(free space, request amounts)) {
+	if near == NVLink {
+		return newPlan(n.Layout.Islands, asked, nil), takeNear
+	}
+	if !n.Layout.Policy.Strict() && n.Layout.Policy != BestEffort {
+		return newPlan(n.Layout.Nodes, asked, nil), takeNear
+	}
+	var others []string
+	for _, pod := range n.Pods {
+		for _, c := range pod.Containers {
+			others = append(others, n.Layout.listed(c)...)
+		}
+	}
+	p = newPlan(n.Layout.Nodes, asked, others)
+	a := &aligner{plan: p, policy: n.Layout.Policy}
+	return p, func(free space, request amounts) {
 		if !a.take(free, request) {
 			takeNear(free, request)
 		}
 	}
-	fits := func(free space) bool { return a.admit(free.clone(), init, containers) }
-	return p.judge(fits, n.Pods, n.Layout, take,
-		fmt.Sprintf("the kubelet's policy %s would refuse %s", n.Layout.Policy, p.ask(slices.Concat(init, containers))))
 }
 
 // judge refuses where a request does not fit into all of what may be free.
-func (p plan) judge(fits func(space) bool, pods []Pod, layout *Layout, take func(space, amounts), refused string) Refusal {
+func (n Node) judge(p plan, fits func(space) bool, take func(space, amounts), refused string) Refusal {
 	if !fits(p.total.clone()) {
 		return Refusal{Reason: "node(s) where " + refused + ", even if nothing else ran: " + p.describe(p.total), Lasting: true}
 	}
-	for _, free := range p.possible(pods, layout.Policy.Strict() && layout.PodScope, take) {
+	for _, free := range p.possible(n.Pods, n.Layout.PodScope, take) {
 		if !fits(free) {
 			return Refusal{Reason: "node(s) where " + refused + ": " + p.describe(free)}
 		}
@@ -149,9 +153,19 @@ func (p plan) judge(fits func(space) bool, pods []Pod, layout *Layout, take func
 	return Refusal{}
 }
 
+func namesIn(list []resource.Amounts) []string {
+	names := map[string]bool{}
+	for _, c := range list {
+		for name := range c {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
 // trust refuses where the report contradicts the node.
 func (n Node) trust(names []string, near Locality) Refusal {
-	for _, name := range names {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if contradiction := n.Layout.Contradiction(name, n.Allocatable[name], near); contradiction != "" {
 			return Refusal{Reason: "node(s) whose NodeResourceTopology cannot be right: " + contradiction, Lasting: true}
 		}
@@ -220,7 +234,7 @@ func (p plan) describe(free space) string {
 
 func (p plan) text(v amounts, zeros bool) string {
 	var parts []string
-	for r, amount := range v {
+	for r, amount := range v[:p.asks] {
 		if amount != 0 || zeros {
 			parts = append(parts, show(p.names[r], amount)+" "+p.names[r])
 		}

@@ -6,8 +6,8 @@ import "slices"
 // a few.
 const maxSteps = 1 << 16
 
-// aligner does what a kubelet's topology manager does with a strict policy (Kubernetes 1.37,
-// pkg/kubelet/cm/topologymanager and the device manager's topology hints).
+// aligner does what a kubelet's topology manager does with the policies restricted and single-numa-node, and with best-effort
+// as long as pods can be aligned (Kubernetes 1.37, pkg/kubelet/cm/topologymanager and the device manager's topology hints).
 type aligner struct {
 	plan
 	policy Policy

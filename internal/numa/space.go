@@ -20,16 +20,23 @@ type (
 // plan is the zones of one kind, seen in the resources that matter.
 type plan struct {
 	zones []Zone
-	// names are the resources, GPUs first.
+	// names are the resources: first the asks that are asked for, GPUs before others, and then those that only pods on the node
+	// have.
 	names []string
+	asks  int
 	// total is what the zones have, used what is in use of it by the report.
 	total, used space
 }
 
-func newPlan(zones []Zone, names []string) plan {
-	names = slices.Clone(names)
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(a)-rank(b), cmp.Compare(a, b)) })
-	p := plan{zones: zones, names: slices.Compact(names)}
+func newPlan(zones []Zone, asked, others []string) plan {
+	p := plan{zones: zones}
+	p.names = inOrder(asked)
+	p.asks = len(p.names)
+	for _, name := range inOrder(others) {
+		if !slices.Contains(p.names, name) {
+			p.names = append(p.names, name)
+		}
+	}
 	for _, z := range zones {
 		total, used := make(amounts, len(p.names)), make(amounts, len(p.names))
 		for r, name := range p.names {
@@ -39,6 +46,13 @@ func newPlan(zones []Zone, names []string) plan {
 		p.total, p.used = append(p.total, total), append(p.used, used)
 	}
 	return p
+}
+
+// inOrder sorts names, GPUs first, and leaves out those that are there twice.
+func inOrder(names []string) []string {
+	names = slices.Clone(names)
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(rank(a)-rank(b), cmp.Compare(a, b)) })
+	return slices.Compact(names)
 }
 
 func rank(name string) int {
@@ -55,6 +69,14 @@ func (p plan) vector(request resource.Amounts) amounts {
 		v[r] = max(request[name], 0)
 	}
 	return v
+}
+
+func (p plan) vectors(requests []resource.Amounts) []amounts {
+	vectors := make([]amounts, len(requests))
+	for i, request := range requests {
+		vectors[i] = p.vector(request)
+	}
+	return vectors
 }
 
 // asked are what a running pod holds: what each container does, or all of them together.
