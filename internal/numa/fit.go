@@ -122,7 +122,7 @@ func (n Node) plan(near Locality, asked []string) (p plan, take func(free space,
 	if near == NVLink {
 		return newPlan(n.Layout.Islands, asked, nil), takeNear
 	}
-	if !n.Layout.Policy.Strict() && n.Layout.Policy != BestEffort {
+	if !n.Layout.Policy.aligns() {
 		return newPlan(n.Layout.Nodes, asked, nil), takeNear
 	}
 	var others []string
@@ -145,7 +145,7 @@ func (n Node) judge(p plan, fits func(space) bool, take func(space, amounts), re
 	if !fits(p.total.clone()) {
 		return Refusal{Reason: "node(s) where " + refused + ", even if nothing else ran: " + p.describe(p.total), Lasting: true}
 	}
-	for _, free := range p.possible(n.Pods, n.Layout.PodScope, take) {
+	for _, free := range p.possible(n.Pods, n.Layout.Policy.aligns() && n.Layout.PodScope, take) {
 		if !fits(free) {
 			return Refusal{Reason: "node(s) where " + refused + ": " + p.describe(free)}
 		}

@@ -48,6 +48,9 @@ const (
 // Strict reports whether the kubelet refuses pods (TopologyAffinityError) which it cannot align.
 func (p Policy) Strict() bool { return p == Restricted || p == SingleNode }
 
+// aligns reports whether the kubelet aligns pods as far as it can.
+func (p Policy) aligns() bool { return p.Strict() || p == BestEffort }
+
 // Zone is a part of a node.
 type Zone struct {
 	Name string
