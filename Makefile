@@ -18,7 +18,10 @@ ldflags := -ldflags='-s -w -X k8s.io/component-base/version.gitVersion=$(kuberne
 # Where a race would hide: what several goroutines use at once. internal/gang and internal/resource start none, and are
 # covered by the plugins that call them. Nothing that contains kube-apiserver: compiling that a second time, for the race
 # detector, costs more than it finds.
-race := ./plugins/... ./controllers/...
+race := ./plugins/... ./controllers/... ./nodeagent/...
+
+# All programs but the node agent, which needs cgo to load NVIDIA's library.
+programs := $(addprefix ./,$(filter-out cmd/muster-node-agent,$(wildcard cmd/*)))
 
 # Reads the package names that `go build -v` prints and says how far a cold build is; passes on all else.
 progress := awk '/^[^ \#]+\/[^ ]+$$|^[a-z]+$$/ { \
@@ -29,15 +32,21 @@ progress := awk '/^[^ \#]+\/[^ ]+$$|^[a-z]+$$/ { \
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## every program under cmd/, as a static binary in bin/
+build: ## every program under cmd/, in bin/; static, but for the node agent
 	@echo "building bin/: $(notdir $(wildcard cmd/*))"
-	@go build -v $(ldflags) -o bin/ ./cmd/... 2>&1 | $(progress)
+	@go build -v $(ldflags) -o bin/ $(programs) 2>&1 | $(progress)
+	@cgo=1; if ! command -v $$(go env CC | cut -d' ' -f1) >/dev/null || \
+		[[ -z $${CC:-} && $$(go env GOOS/GOARCH) != $$(go env GOHOSTOS/GOHOSTARCH) ]]; then \
+		cgo=0; echo "built without NVML: bin/muster-node-agent. It will find no GPU; it needs a C compiler for the target, set CC"; fi; \
+	CGO_ENABLED=$$cgo go build $(ldflags) -o bin/ ./cmd/muster-node-agent
 
 test: build ## go vet and all tests; minutes on 2 cores, up to 45 on a machine that has compiled nothing yet
 	@echo "go vet"
 	@go vet ./...
 	@echo "tests under the race detector (its own build of kube-scheduler takes some minutes, once)"
 	@CGO_ENABLED=1 go test -race -vet=off -timeout=15m $(race)
+	@echo "the GPUs of this machine, if it has any"
+	@CGO_ENABLED=1 go test -race -vet=off -v -run='^TestRealGPUs$$' ./nodeagent/gpus
 	@echo "all tests, those against a real API server among them"
 	@go test -vet=off -ldflags='-s -w' -p=2 -timeout=20m ./...
 
@@ -58,6 +67,9 @@ lint: tools ## gofmt, go vet, staticcheck and the analysers of tools/lint
 	@go vet ./...
 	@bin/tools/staticcheck ./...
 	@go vet -vettool=$(CURDIR)/bin/tools/lint ./...
+	@CGO_ENABLED=1 go vet ./nodeagent/gpus
+	@CGO_ENABLED=1 bin/tools/staticcheck ./nodeagent/gpus
+	@CGO_ENABLED=1 go vet -vettool=$(CURDIR)/bin/tools/lint ./nodeagent/gpus
 
 # The kind in which nodes report their NUMA nodes and NVLink islands is not ours: its types and those who write it are elsewhere.
 layouts := github.com/k8stopologyawareschedwg/noderesourcetopology-api/pkg/apis/topology

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,10 +114,8 @@ func complete(config *Config, given flags) error {
 }
 
 func known(name, value string, values ...string) error {
-	for _, v := range append(values, "") {
-		if v == value {
-			return nil
-		}
+	if value == "" || slices.Contains(values, value) {
+		return nil
 	}
 	return fmt.Errorf("%s=%s: want one of %s", name, value, strings.Join(values, ", "))
 }

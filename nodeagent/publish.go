@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,11 +52,11 @@ func verdict(s *state) *kube.Health {
 	case len(s.Unhealthy) == 0:
 		return &kube.Health{Healthy: true, Reason: "GPUsHealthy", Message: fmt.Sprintf("all %d GPUs work", s.GPUs)}
 	}
-	message := fmt.Sprintf("%d of %d GPUs failed", len(s.Unhealthy), s.GPUs)
+	parts := []string{fmt.Sprintf("%d of %d GPUs failed", len(s.Unhealthy), s.GPUs)}
 	for _, gpu := range s.Unhealthy {
-		message += "; " + gpu.String()
+		parts = append(parts, gpu.String())
 	}
-	return &kube.Health{Reason: "GPUUnhealthy", Message: message}
+	return &kube.Health{Reason: "GPUUnhealthy", Message: strings.Join(parts, "; ")}
 }
 
 // changes returns the events for GPUs that failed or recovered since the last

@@ -79,7 +79,7 @@ func owned(node *corev1.Node, field string) map[string]ownership {
 			Metadata map[string]map[string]json.RawMessage `json:"f:metadata"`
 		}
 		// Entries whose metadata is of another shape hold none of our keys.
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &set); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set); err != nil {
 			continue
 		}
 		isOurs := entry.Manager == Manager && entry.Operation == metav1.ManagedFieldsOperationApply

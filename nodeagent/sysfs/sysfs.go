@@ -89,7 +89,7 @@ func parseList(text string) ([]int, error) {
 	if text == "" {
 		return nil, nil
 	}
-	for _, span := range strings.Split(text, ",") {
+	for span := range strings.SplitSeq(text, ",") {
 		first, last, isSpan := strings.Cut(span, "-")
 		if !isSpan {
 			last = first

@@ -105,7 +105,7 @@ func (s *Server) managedFields() []metav1.ManagedFieldsEntry {
 			panic(err) // maps of strings can always be encoded
 		}
 		entries = append(entries, metav1.ManagedFieldsEntry{
-			Manager: manager, Operation: operation, APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: raw},
+			Manager: manager, Operation: operation, APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(string(raw)),
 		})
 	}
 	return entries

@@ -6,7 +6,7 @@ package kubetest
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -183,10 +183,8 @@ func (s *Server) answer(handle func(*http.Request, []byte) (any, error)) http.Ha
 		object, err := handle(r, body)
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {
-			refused, ok := err.(refusal)
-			if !ok {
-				refused = invalid
-			}
+			refused := invalid
+			errors.As(err, &refused)
 			w.WriteHeader(refused.code)
 			object = metav1.Status{
 				TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
@@ -250,7 +248,7 @@ func (s *Server) postEvent(_ *http.Request, body []byte) (any, error) {
 	}
 	if event.Name == "" || event.EventTime.IsZero() || event.Action == "" || event.Reason == "" ||
 		event.ReportingController == "" || event.ReportingInstance == "" {
-		return nil, fmt.Errorf("the event lacks a required field")
+		return nil, errors.New("the event lacks a required field")
 	}
 	for _, other := range s.events {
 		if other.Name == event.Name {
