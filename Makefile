@@ -36,7 +36,7 @@ build: ## every program under cmd/, in bin/; static, but for the node agent
 	@echo "building bin/: $(notdir $(wildcard cmd/*))"
 	@go build -v $(ldflags) -o bin/ $(programs) 2>&1 | $(progress)
 	@cgo=1; if ! command -v $$(go env CC | cut -d' ' -f1) >/dev/null || \
-		[[ -z $${CC:-} && $$(go env GOOS/GOARCH) != $$(go env GOHOSTOS/GOHOSTARCH) ]]; then \
+		[[ -z $${CC:-} && "$$(go env GOOS GOARCH)" != "$$(go env GOHOSTOS GOHOSTARCH)" ]]; then \
 		cgo=0; echo "built without NVML: bin/muster-node-agent. It will find no GPU; it needs a C compiler for the target, set CC"; fi; \
 	CGO_ENABLED=$$cgo go build $(ldflags) -o bin/ ./cmd/muster-node-agent
 
