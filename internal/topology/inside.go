@@ -68,7 +68,11 @@ func (s *search) sufficient(counts []int) bool {
 func (s *search) prefix(v *view, in option, steps int) (*candidate, proof, error) {
 	end := s.steps + steps
 	try := func(n int) ([]run, proof, error) {
-		return s.solve(v, s.groups(v, n), in.nodes, max(1, end-s.steps)/2)
+		share := max(1, end-s.steps)
+		if n > s.needed(v) {
+			share = max(1, share/4) // what is needed matters more
+		}
+		return s.solve(v, s.groups(v, n), in.nodes, share)
 	}
 	runs, proved, err := try(in.most)
 	if err == nil && runs == nil && in.most > s.needed(v) {

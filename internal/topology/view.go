@@ -228,7 +228,7 @@ func (v *view) areas(a aim) (nodes [][]int32, domains []int32) {
 
 // Domains lists the required domains in which the whole gang might be placed, as sets of nodes: one for each domain of
 // the gang's required level, or only those where it runs; one set of all nodes if nothing is required. None where Plan
-// would find a Fault.
+// would find a Fault. The sets are ascending, and shared with the Trees: they must not be changed.
 func (r *Request) Domains(p gang.Problem) [][]int32 {
 	if _, err := r.members(p); err != nil {
 		return nil
