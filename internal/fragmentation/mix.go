@@ -1,0 +1,104 @@
+package fragmentation
+
+import (
+	"math"
+	"math/rand/v2"
+)
+
+// Mix is what a workload looks like at one time. It remembers what it computed, so it may not be used concurrently.
+type Mix struct {
+	shapes []shape
+	kinds  map[string]*kind
+	// byIndex has the kinds by their index.
+	byIndex []*kind
+	memo    map[state]int64
+}
+
+// kind is what is known of the pods that ask for GPUs of one kind.
+type kind struct {
+	index  int32
+	shapes []Demand
+	// streams are made-up arrivals, by index of the shape, in which the shapes have the shares that they have in the workload.
+	streams [][]uint8
+	// large are the shapes of at least two whole GPUs; care is what a milli-GPU that they cannot use weighs, in 1/unit.
+	large []Demand
+	care  []int64
+	// least is the smallest of everything that any shape asks for; GPUs and Milli of those that ask for whole ones, and shares.
+	least Demand
+}
+
+const (
+	// streams is how many streams of arrivals each state of a node is tried with.
+	streams = 32
+	// streamGPUs is how many GPUs the pods of a stream ask for on average: enough to fill a node several times over, so that it
+	// stays unfilled only where hardly anything fits. A stream has between shortest and longest pods.
+	streamGPUs, shortest, longest = 28, 16, 256
+	// unit is the number of parts of a milli-GPU in which waste is counted; a multiple of streams.
+	unit = 1024
+	// holeCare is the weight of the rooms for pods of several GPUs, in thousandths.
+	holeCare = 300
+	// mostFree is how many free GPUs of a kind are looked at on a node. The streams fill as many.
+	mostFree = 16
+)
+
+func newMix(shapes []shape) *Mix {
+	m := &Mix{shapes: shapes, kinds: map[string]*kind{}, memo: map[state]int64{}}
+	of := map[string][]shape{}
+	for _, s := range shapes {
+		if m.kinds[s.Kind] == nil {
+			m.kinds[s.Kind] = &kind{index: int32(len(m.kinds))}
+			m.byIndex = append(m.byIndex, m.kinds[s.Kind])
+		}
+		of[s.Kind] = append(of[s.Kind], s)
+	}
+	for name, k := range m.kinds {
+		k.learn(of[name])
+	}
+	return m
+}
+
+func (k *kind) learn(shapes []shape) {
+	pods, gpus := 0.0, 0.0
+	for _, s := range shapes {
+		pods += s.weight
+		gpus += s.weight * float64(s.size()) / milliPerGPU
+	}
+	k.least = Demand{CPU: math.MaxInt64, Memory: math.MaxInt64, GPUs: math.MaxInt64, Milli: math.MaxInt64}
+	for _, s := range shapes {
+		k.shapes = append(k.shapes, s.Demand)
+		k.least.CPU, k.least.Memory = min(k.least.CPU, s.CPU), min(k.least.Memory, s.Memory)
+		if s.GPUs > 0 {
+			k.least.GPUs = min(k.least.GPUs, s.GPUs)
+		} else {
+			k.least.Milli = min(k.least.Milli, s.Milli)
+		}
+		if s.GPUs > 1 {
+			share := s.weight * float64(s.size()) / milliPerGPU / gpus
+			k.large = append(k.large, s.Demand)
+			k.care = append(k.care, int64(math.Round(share*unit*holeCare/1000)))
+		}
+	}
+	length := min(max(int(math.Ceil(streamGPUs*pods/gpus)), shortest), longest)
+	k.draw(shapes, pods, length)
+}
+
+// draw makes the streams. All of them together have each shape as often as its share says, to within one pod; the order is
+// shuffled, always in the same way.
+func (k *kind) draw(shapes []shape, pods float64, length int) {
+	all := make([]uint8, 0, streams*length)
+	due := 0.0
+	for i, s := range shapes {
+		due += s.weight / pods * float64(cap(all))
+		for len(all) < cap(all) && float64(len(all))+0.5 <= due {
+			all = append(all, uint8(i))
+		}
+	}
+	for len(all) < cap(all) { // rounding
+		all = append(all, uint8(len(shapes)-1))
+	}
+	order := rand.New(rand.NewPCG(1, 2))
+	order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for ; len(all) > 0; all = all[length:] {
+		k.streams = append(k.streams, all[:length:length])
+	}
+}
