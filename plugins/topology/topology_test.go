@@ -21,8 +21,8 @@ import (
 
 const gpu = "nvidia.com/gpu"
 
-// reported is a store that knows a node "node" with NUMA nodes of 4 GPUs, so many of them free.
-func reported(policy string, free ...int) *state.Store {
+// content is what a node reports that has NUMA nodes of 4 GPUs, so many of them free.
+func content(policy string, free ...int) map[string]any {
 	object := map[string]any{"attributes": []any{map[string]any{"name": "topologyManagerPolicy", "value": policy}}}
 	var zones []any
 	for i, n := range free {
@@ -31,8 +31,13 @@ func reported(policy string, free ...int) *state.Store {
 		}})
 	}
 	object["zones"] = zones
+	return object
+}
+
+// reported is a store that knows what a node "node" reports.
+func reported(policy string, free ...int) *state.Store {
 	s := &state.Store{}
-	s.SetLayout("node", object)
+	s.SetLayout("node", content(policy, free...))
 	return s
 }
 
