@@ -102,5 +102,10 @@ const (
 // Decide says which units have to be evicted so that the claimant fits, or that there are none. It depends on nothing
 // but p, of which it changes nothing, and gives equal answers to equal questions. The error is the one of Verify.
 func Decide(p Problem) (Decision, error) {
-	return newDecider(p).decide()
+	d := newDecider(p)
+	decision, err := d.decide()
+	if err != nil {
+		return decision, err
+	}
+	return d.nearer(decision)
 }
