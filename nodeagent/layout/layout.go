@@ -104,6 +104,7 @@ const (
 	ConnectionsAttribute = "gpuConnections" // of the object: "0-1=NV12 0-2=PIX …", by GPU index
 	UnhealthyAttribute   = "gpuUnhealthy"   // of the object: one line for each GPU that no pod should get
 	GPUsAttribute        = "gpus"           // of a zone: the indices of its GPUs, "0,1,2,3"
+	UnfitAttribute       = "unhealthy"      // of a zone: "nvidia.com/gpu=1 …", allocatable, held by no pod and not available
 )
 
 func attributes(in Input, unhealthy []Unhealthy) nrt.AttributeList {

@@ -162,6 +162,8 @@ func TestCostsParentsAndAttributes(t *testing.T) {
 	in := dgx()
 	in.Hardware.Connections = []Connection{{A: 4, B: 5, NVLinks: 4}, {A: 0, B: 6, NVLinks: 12}, {A: 1, B: 2, Ancestor: MultipleSwitch}}
 	in.Hardware.GPUs[3].Broken = "lost"
+	in.Hardware.GPUs[5].Broken = "lost"
+	in.Kubelet.Held.Devices = []Device{{Resource: GPUResource, ID: "GPU-5"}}
 	topology := Describe(in).Topology
 	var got []string
 	for _, zone := range topology.Zones {
@@ -169,12 +171,12 @@ func TestCostsParentsAndAttributes(t *testing.T) {
 		for _, cost := range zone.Costs {
 			words = append(words, fmt.Sprintf("%s=%d", cost.Name, cost.Value))
 		}
-		got = append(got, strings.Join(append(words, "gpus", attribute(zone.Attributes, GPUsAttribute)), " "))
+		got = append(got, strings.Join(append(words, "gpus", attribute(zone.Attributes, GPUsAttribute), attribute(zone.Attributes, UnfitAttribute)), " "))
 	}
-	want := `node-0 in : node-0=10 node-1=21 nvlink-0=21 nvlink-1=21 gpus 0,1,2,3
-node-1 in : node-0=21 node-1=10 nvlink-0=21 nvlink-1=10 gpus 4,5,6,7
-nvlink-0 in : node-0=21 node-1=21 nvlink-0=1 nvlink-1=21 gpus 0,6
-nvlink-1 in node-1: node-0=21 node-1=10 nvlink-0=21 nvlink-1=1 gpus 4,5`
+	want := `node-0 in : node-0=10 node-1=21 nvlink-0=21 nvlink-1=21 gpus 0,1,2,3 nvidia.com/gpu=1
+node-1 in : node-0=21 node-1=10 nvlink-0=21 nvlink-1=10 gpus 4,5,6,7 
+nvlink-0 in : node-0=21 node-1=21 nvlink-0=1 nvlink-1=21 gpus 0,6 
+nvlink-1 in node-1: node-0=21 node-1=10 nvlink-0=21 nvlink-1=1 gpus 4,5 `
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
@@ -182,7 +184,7 @@ nvlink-1 in node-1: node-0=21 node-1=10 nvlink-0=21 nvlink-1=1 gpus 4,5`
 		PolicyAttribute:      "single-numa-node",
 		ScopeAttribute:       "pod",
 		ConnectionsAttribute: "0-6=NV12 1-2=PXB 4-5=NV4",
-		UnhealthyAttribute:   "GPU 3 (GPU-3 at 0000:03:00.0): lost",
+		UnhealthyAttribute:   "GPU 3 (GPU-3 at 0000:03:00.0): lost\nGPU 5 (GPU-5 at 0000:05:00.0): lost",
 	} {
 		if got := attribute(topology.Attributes, name); got != want {
 			t.Errorf("attribute %s: %q, want %q", name, got, want)

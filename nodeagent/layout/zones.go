@@ -2,6 +2,7 @@ package layout
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func zones(in Input, p placement) nrt.ZoneList {
 				inside = append(inside, gpu)
 			}
 		}
-		zone := nrt.Zone{Name: numaName(node.ID), Type: NUMAZone, Attributes: gpuAttribute(in, inside)}
+		zone := nrt.Zone{Name: numaName(node.ID), Type: NUMAZone, Attributes: zoneAttributes(in, p.units, inside)}
 		zone.Resources = append(cpu(in.Kubelet, node), memory.of(node)...)
 		zone.Resources = append(zone.Resources, gpuResources(p.units, inside)...)
 		slices.SortFunc(zone.Resources, func(a, b nrt.ResourceInfo) int { return strings.Compare(a.Name, b.Name) })
@@ -46,7 +47,7 @@ func zones(in Input, p placement) nrt.ZoneList {
 	for i, group := range groups {
 		around := numaAround(p.numa, group)
 		zone := nrt.Zone{
-			Name: "nvlink-" + strconv.Itoa(i), Type: NVLinkZone, Attributes: gpuAttribute(in, group),
+			Name: "nvlink-" + strconv.Itoa(i), Type: NVLinkZone, Attributes: zoneAttributes(in, p.units, group),
 			Resources: gpuResources(p.units, group), Costs: costs(nodes, around, groups, p.numa, i),
 		}
 		if len(around) == 1 {
@@ -128,7 +129,9 @@ func farthest(nodes []NUMANode, from, to []int) (distance int64, known bool) {
 	return distance, known
 }
 
-func gpuAttribute(in Input, gpus []int) nrt.AttributeList {
+// zoneAttributes name the GPUs of a zone, and say how much of it is neither
+// available nor in use: who takes one for the other would wait for pods to end.
+func zoneAttributes(in Input, units []unit, gpus []int) nrt.AttributeList {
 	if len(gpus) == 0 {
 		return nil
 	}
@@ -136,7 +139,21 @@ func gpuAttribute(in Input, gpus []int) nrt.AttributeList {
 	for _, gpu := range gpus {
 		indices = append(indices, strconv.Itoa(in.Hardware.GPUs[gpu].Index))
 	}
-	return nrt.AttributeList{{Name: GPUsAttribute, Value: strings.Join(indices, ",")}}
+	list := nrt.AttributeList{{Name: GPUsAttribute, Value: strings.Join(indices, ",")}}
+	unfit := map[string]int{}
+	for _, u := range units {
+		if slices.Contains(gpus, u.gpu) && u.listed && u.broken && !u.held {
+			unfit[u.resource]++
+		}
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(unfit)) {
+		words = append(words, fmt.Sprintf("%s=%d", name, unfit[name]))
+	}
+	if len(words) > 0 {
+		list = append(list, nrt.AttributeInfo{Name: UnfitAttribute, Value: strings.Join(words, " ")})
+	}
+	return list
 }
 
 // gpuResources counts what the GPUs offer: capacity is all there is,
