@@ -92,24 +92,10 @@ type branch struct {
 	value string
 }
 
-// split divides the groups of nodes by one more label.
+// split divides the groups of nodes by one more label. It returns the domains, and the new groups with their paths, in the
+// order of the walk.
 func split(level Level, labels []map[string]string, groups []int32, paths []string) (domains, []int32, []string) {
-	seen := map[branch]int32{}
-	var branches []branch
-	at := make([]int32, len(labels)) // index in branches
-	for node, l := range labels {
-		if groups[node] < 0 {
-			continue
-		}
-		b := branch{groups[node], l[level.Label]}
-		i, known := seen[b]
-		if !known {
-			i = int32(len(branches))
-			seen[b] = i
-			branches = append(branches, b)
-		}
-		at[node] = i
-	}
+	branches, at := branchesOf(level, labels, groups)
 	order := make([]int32, len(branches))
 	for i := range order {
 		order[i] = int32(i)
@@ -134,15 +120,35 @@ func split(level Level, labels []map[string]string, groups []int32, paths []stri
 		}
 	}
 	d.of = make([]int32, len(labels))
-	next := make([]int32, len(labels))
-	for node := range labels {
-		d.of[node], next[node] = -1, -1
-		if groups[node] >= 0 {
-			d.of[node], next[node] = domain[at[node]], place[at[node]]
+	for node, i := range at {
+		d.of[node] = -1
+		if i >= 0 {
+			d.of[node], at[node] = domain[i], place[i]
 		}
 	}
 	d.start, d.nodes = collect(d.of, len(d.paths))
-	return d, next, below
+	return d, at, below
+}
+
+// branchesOf lists the branches that there are, and the branch of each node, -1 for one that is not described.
+func branchesOf(level Level, labels []map[string]string, groups []int32) (branches []branch, at []int32) {
+	seen := map[branch]int32{}
+	at = make([]int32, len(labels))
+	for node, l := range labels {
+		if groups[node] < 0 {
+			at[node] = -1
+			continue
+		}
+		b := branch{groups[node], l[level.Label]}
+		i, known := seen[b]
+		if !known {
+			i = int32(len(branches))
+			seen[b] = i
+			branches = append(branches, b)
+		}
+		at[node] = i
+	}
+	return branches, at
 }
 
 // collect sorts nodes by their domain, leaving out those in none.
