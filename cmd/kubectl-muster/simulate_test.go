@@ -123,7 +123,7 @@ func TestSimulateTopology(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Finished != 1 || !strings.Contains(text, "TopologyNotMet") || !strings.Contains(text, "rack r2 can take 3 of 4") {
+	if r.Finished != 1 || !strings.Contains(text, "ExceedsCluster") || !strings.Contains(text, "rack r2 can take 3 of 4") {
 		t.Errorf("%d jobs have finished, in\n%s", r.Finished, text)
 	}
 	if text, err := muster(t, arguments); err == nil || !strings.Contains(err.Error(), `no Topology has a level "rack"`) {

@@ -95,6 +95,15 @@ func (c *cluster) holds(p gang.Problem) bool {
 	return true
 }
 
+// emptied is a problem as if nothing ran on any node.
+func (c *cluster) emptied(p gang.Problem) gang.Problem {
+	p.Nodes = make([]gang.Node, len(c.nodes))
+	for at := range p.Nodes {
+		p.Nodes[at] = gang.Node{Free: c.nodes[at].allocatable, Idle: true}
+	}
+	return p
+}
+
 // capacity is what all nodes offer together.
 func (s *Simulation) capacity() resource.Amounts {
 	total := make(resource.Vector, s.table.Len())

@@ -119,6 +119,12 @@ func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, request *topology.R
 	if !s.cluster.holds(p) {
 		return gang.Verdict{Reason: gang.ExceedsCluster, Message: fmt.Sprintf("%d members of this size do not fit the cluster even if nothing else runs", p.Need.Total)}, nil
 	}
+	if request != nil {
+		empty, err := topology.Plan(s.cluster.emptied(p), request, nil)
+		if err != nil || empty.Result == gang.Impossible {
+			return gang.Verdict{Reason: gang.ExceedsCluster, Message: "the minimum would not fit in one domain if nothing else ran" + inDomains(empty.Domains)}, err
+		}
+	}
 	if held {
 		unheld := p
 		unheld.Nodes = s.cluster.free
@@ -134,7 +140,7 @@ func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, request *topology.R
 	verdict.Message += inDomains(answer.Domains)
 	anywhere, err := gang.Plan(p, nil)
 	if err == nil && anywhere.Result == gang.Placed {
-		verdict = gang.Verdict{Reason: gang.TopologyNotMet, Message: "there is room, but not where the gang may be" + inDomains(answer.Domains)}
+		verdict = gang.Verdict{Reason: gang.TopologyNotMet, Message: fmt.Sprintf("there is room for the %d members that have to start together, but not in one domain%s", p.Need.Total, inDomains(answer.Domains))}
 	}
 	return verdict, err
 }
