@@ -272,8 +272,9 @@ func (a *agent) restore(ctx context.Context) error {
 	return nil
 }
 
-// happened takes in one Xid error and says whether it calls for a turn. When it
-// happened is kept roughly: what keeps happening shall not be written each time.
+// happened takes in one Xid error and says whether it calls for a turn. An error
+// may come again a thousand times a second: that calls for none, and when it
+// happened is kept roughly, so that it is not written each time.
 func (a *agent) happened(ctx context.Context, event gpus.Event, now time.Time) bool {
 	class := health.Classify(event.Xid)
 	if slices.Contains(a.IgnoreXids, event.Xid) {
@@ -289,7 +290,6 @@ func (a *agent) happened(ctx context.Context, event gpus.Event, now time.Time) b
 		log.Info("The GPU reports an error and stays in use")
 		return false
 	}
-	log.Info("The GPU failed")
 	names := map[string]bool{event.GPU: true}
 	if event.GPU == "" { // the driver cannot say which: then none is to be trusted
 		delete(names, "")
@@ -297,9 +297,14 @@ func (a *agent) happened(ctx context.Context, event gpus.Event, now time.Time) b
 			names[gpu.UUID] = true
 		}
 	}
+	news := false
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		fault.GPU = name
+		news = news || !slices.ContainsFunc(a.faults, fault.SameAs)
 		a.faults = health.Add(a.faults, fault)
 	}
-	return true
+	if news {
+		log.Info("The GPU failed")
+	}
+	return news
 }

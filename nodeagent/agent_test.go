@@ -102,7 +102,9 @@ func TestXidErrors(t *testing.T) {
 	}
 
 	writes := len(b.api.Writes())
-	b.happened(b.context(), fatal, b.now.Add(time.Second)) // what keeps happening is not written each time
+	if b.happened(b.context(), fatal, b.now.Add(time.Second)) {
+		t.Error("what keeps happening calls for a turn each time")
+	}
 	b.after(time.Second)
 	if got := b.api.Writes(); len(got) != writes {
 		t.Errorf("writes %v", got[writes:])

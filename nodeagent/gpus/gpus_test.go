@@ -86,6 +86,26 @@ func TestDirectNVLinks(t *testing.T) {
 	}
 }
 
+func TestGPUWhoseLinksToTheSwitchesAreDown(t *testing.T) {
+	d := newDGX()
+	d.device(3).GetNvLinkStateFunc = func(link int) (nvml.EnableState, nvml.Return) {
+		if link < 10 {
+			return nvml.FEATURE_DISABLED, nvml.SUCCESS
+		}
+		return nvml.FEATURE_ENABLED, nvml.SUCCESS
+	}
+	d.device(3).GetNvLinkRemoteDeviceTypeFunc = func(int) (nvml.IntNvLinkDeviceType, nvml.Return) { return 0, nvml.ERROR_NOT_SUPPORTED }
+	for _, c := range read(t, openDGX(t, d)).Connections {
+		want := 12
+		if c.A == 3 || c.B == 3 {
+			want = 0
+		}
+		if c.NVLinks != want {
+			t.Errorf("GPUs %d and %d have %d NVLinks, want %d", c.A, c.B, c.NVLinks, want)
+		}
+	}
+}
+
 func TestOldLibrary(t *testing.T) {
 	d := newDGX()
 	d.direct(map[int][]int{0: {1}, 1: {0}})

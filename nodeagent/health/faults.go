@@ -31,12 +31,14 @@ func (f Fault) String() string {
 	return text
 }
 
+// SameAs says whether both are the same error at the same place, at any time.
+func (f Fault) SameAs(other Fault) bool {
+	return f.GPU == other.GPU && f.Instance == other.Instance && f.Xid == other.Xid
+}
+
 // Add returns the faults with one more. What was seen before is only renewed.
 func Add(faults []Fault, one Fault) []Fault {
-	kept := slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool {
-		return f.GPU == one.GPU && f.Instance == one.Instance && f.Xid == one.Xid
-	})
-	kept = append(kept, one)
+	kept := append(slices.DeleteFunc(slices.Clone(faults), one.SameAs), one)
 	slices.SortFunc(kept, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.GPU, b.GPU), cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Xid, b.Xid))
 	})
