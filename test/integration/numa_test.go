@@ -205,6 +205,22 @@ func TestRoomIsMadeInOneZone(t *testing.T) {
 	e.expectBound("gang", 1)
 }
 
+// Of two pods that have a NUMA node each, one leaves for a pod that needs one. Which of them has which nobody knows, and it does
+// not matter.
+func TestOneLeavesForANUMANode(t *testing.T) {
+	e := setUp(t, node("node", gpu(8)))
+	e.report("node", "single-numa-node", numaNodes(0, 0)...)
+	e.gang("low-a", 1, gpu(4))
+	e.gang("low-b", 1, gpu(4))
+	e.expectBound("low-a", 1)
+	e.expectBound("low-b", 1)
+	e.gang("high", 1, gpu(4), e.withPriority(100))
+	e.expectBound("high", 1)
+	if left := len(e.boundPods("low-a")) + len(e.boundPods("low-b")); left != 1 {
+		e.Errorf("%d of the pods are left, want one", left)
+	}
+}
+
 // The status of a Topology says what the cluster has of it, and follows the nodes.
 func TestTopologyStatus(t *testing.T) {
 	e := setUp(t, append(rack("b1", "r1", 2, cpu(1)), rack("b1", "r2", 1, cpu(1))...)...)
