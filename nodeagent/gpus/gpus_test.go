@@ -109,13 +109,13 @@ func TestGPUWhoseLinksToTheSwitchesAreDown(t *testing.T) {
 func TestOldLibrary(t *testing.T) {
 	d := newDGX()
 	d.direct(map[int][]int{0: {1}, 1: {0}})
-	d.lacks(fabricSymbol, remoteTypeSymbol, remappedRowsSymbol, memoryAffinitySymbol)
+	d.lacks(fabricSymbol, remoteTypeSymbol, remappedRowsSymbol, memoryAffinitySymbol, migSymbol)
 	for i := range d.Devices { // calling what a library lacks ends the process
 		gpu := d.device(i)
-		gpu.GetGpuFabricInfoFunc, gpu.GetNvLinkRemoteDeviceTypeFunc, gpu.GetRemappedRowsFunc, gpu.GetMemoryAffinityFunc = nil, nil, nil, nil
+		gpu.GetGpuFabricInfoFunc, gpu.GetNvLinkRemoteDeviceTypeFunc, gpu.GetRemappedRowsFunc, gpu.GetMemoryAffinityFunc, gpu.GetMigModeFunc = nil, nil, nil, nil, nil
 	}
 	hardware := read(t, openDGX(t, d))
-	if hardware.GPUs[3].NUMA != layout.Unknown || hardware.Connections[0].NVLinks != 1 {
+	if hardware.GPUs[3].NUMA != layout.Unknown || hardware.GPUs[3].MIGCapable || hardware.Connections[0].NVLinks != 1 {
 		t.Errorf("got %+v", hardware)
 	}
 }

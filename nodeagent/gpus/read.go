@@ -70,8 +70,10 @@ func (r *Reader) readGPU(index int) (nvml.Device, layout.GPU, error) {
 	if err := identify(device, &gpu); err != nil {
 		return nil, gpu, err
 	}
-	if err := readMIG(device, &gpu); err != nil {
-		return nil, gpu, err
+	if r.has[migSymbol] {
+		if err := readMIG(device, &gpu); err != nil {
+			return nil, gpu, err
+		}
 	}
 	gpu.NUMA = r.memoryNode(device)
 	gpu.Fabric = r.fabric(device)

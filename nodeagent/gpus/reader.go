@@ -45,7 +45,7 @@ func open(lib nvml.Interface) (*Reader, error) {
 		return nil, fmt.Errorf("initialising NVML: %w", ret)
 	}
 	r := &Reader{lib: lib, known: map[int]layout.GPU{}, has: map[string]bool{}}
-	for _, symbol := range []string{fabricSymbol, remoteTypeSymbol, remappedRowsSymbol, memoryAffinitySymbol} {
+	for _, symbol := range []string{fabricSymbol, remoteTypeSymbol, remappedRowsSymbol, memoryAffinitySymbol, migSymbol} {
 		// Calling what the loaded library lacks would end the process.
 		r.has[symbol] = lib.Extensions().LookupSymbol(symbol) == nil
 	}
@@ -61,6 +61,7 @@ const (
 	remoteTypeSymbol     = "nvmlDeviceGetNvLinkRemoteDeviceType"
 	remappedRowsSymbol   = "nvmlDeviceGetRemappedRows"
 	memoryAffinitySymbol = "nvmlDeviceGetMemoryAffinity"
+	migSymbol            = "nvmlDeviceGetMigMode" // with it came all of MIG
 )
 
 // watch registers for the Xid errors of all GPUs that report them.
