@@ -75,7 +75,11 @@ func (s *Simulation) decide(g dispatch.Gang, c claim, over *ledger.Refusal, char
 		s.dispatcher.Ledger.Release(g.Queue, g.Amount, g.Firm)
 		defer s.dispatcher.Ledger.Charge(g.Queue, g.Amount, g.Firm)
 	}
-	offers := s.offers(g, held)
+	return s.seekVictims(g, p, request, s.offers(g, held), d)
+}
+
+// seekVictims adds to a decision who has to leave for a gang that the ledger does not count, if that helps.
+func (s *Simulation) seekVictims(g dispatch.Gang, p gang.Problem, request *topology.Request, offers []offer, d decision) (decision, error) {
 	if len(offers) == 0 {
 		return d, nil
 	}
