@@ -19,6 +19,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/plugins/coscheduling"
 	"github.com/muster-scheduling/muster/plugins/fairshare"
+	"github.com/muster-scheduling/muster/plugins/packing"
 	"github.com/muster-scheduling/muster/plugins/query"
 	"github.com/muster-scheduling/muster/plugins/queue"
 	"github.com/muster-scheduling/muster/plugins/state"
@@ -42,6 +43,9 @@ func registry(gangs *gangs, leading <-chan struct{}) frameworkruntime.Registry {
 			}
 			gangs.judge = judge
 			return judge, nil
+		}),
+		packing.Name: plugin(gangs, &configv1alpha1.PackingArgs{}, func(_ context.Context, args *configv1alpha1.PackingArgs, handle fwk.Handle, store *state.Store) (fwk.Plugin, error) {
+			return packing.New(args, handle, store)
 		}),
 		topology.Name: plugin(gangs, &noArgs{}, func(ctx context.Context, _ *noArgs, handle fwk.Handle, store *state.Store) (fwk.Plugin, error) {
 			return topology.New(ctx, handle, store, leading), nil

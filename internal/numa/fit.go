@@ -67,7 +67,7 @@ func (n Node) hasNear(pod Pod, near Locality) Refusal {
 		var gpus []resource.Amounts
 		for _, c := range containers {
 			c = c.Clone()
-			maps.DeleteFunc(c, func(name string, amount int64) bool { return !IsGPU(name) || amount <= 0 })
+			maps.DeleteFunc(c, func(name string, amount int64) bool { return !resource.IsGPU(name) || amount <= 0 })
 			if len(c) > 0 {
 				gpus = append(gpus, c)
 			}

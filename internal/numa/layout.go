@@ -78,12 +78,6 @@ type Pod struct {
 	Required, Preferred Locality
 }
 
-// IsGPU reports whether a resource is GPUs or parts of GPUs.
-func IsGPU(name string) bool {
-	domain, kind, _ := strings.Cut(name, "/")
-	return kind == "gpu" || strings.HasPrefix(kind, "gpu.") || strings.HasPrefix(domain, "gpu.") || strings.HasPrefix(kind, "mig-")
-}
-
 // Concerns reports whether the layout plays a part in whether the node may take a pod.
 func (l *Layout) Concerns(pod Pod) bool {
 	if pod.NeedsNearGPUs() {
@@ -123,7 +117,7 @@ func (p Pod) Divides() bool {
 func several(c resource.Amounts) bool {
 	var gpus int64
 	for name, amount := range c {
-		if IsGPU(name) {
+		if resource.IsGPU(name) {
 			gpus = max(gpus, amount)
 		}
 	}

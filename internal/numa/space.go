@@ -56,7 +56,7 @@ func inOrder(names []string) []string {
 }
 
 func rank(name string) int {
-	if IsGPU(name) {
+	if resource.IsGPU(name) {
 		return 0
 	}
 	return 1

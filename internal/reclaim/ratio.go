@@ -3,7 +3,6 @@ package reclaim
 import (
 	"cmp"
 	"math"
-	"strings"
 
 	"github.com/muster-scheduling/muster/internal/resource"
 )
@@ -21,18 +20,13 @@ func (d *decider) dominantResource() string {
 
 // dominates reports whether a resource that is asked for goes before another one.
 func (d *decider) dominates(a, b string) bool {
-	if isGPU(a) != isGPU(b) {
-		return isGPU(a)
+	if resource.IsGPU(a) != resource.IsGPU(b) {
+		return resource.IsGPU(a)
 	}
 	if len(d.p.Capacity) == 0 {
 		return a == "cpu"
 	}
 	return perMember(d.p.Asked[a], max(d.p.Capacity[a], 1), d.p.Asked[b], max(d.p.Capacity[b], 1)) > 0
-}
-
-// isGPU tells GPUs, and parts of them, by their names: nvidia.com/gpu, amd.com/gpu, gpu.intel.com/i915, nvidia.com/mig-1g.5gb.
-func isGPU(name string) bool {
-	return strings.Contains(name, "gpu") || strings.HasPrefix(name, "nvidia.com/")
 }
 
 // evicted is what the units that are gone used.

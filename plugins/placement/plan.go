@@ -54,6 +54,9 @@ func New(handle fwk.Handle, gangs *state.Store) (*Planner, error) {
 	return &Planner{handle: handle, framework: f, gangs: gangs}, nil
 }
 
+// Profile is the name of the profile whose filters and scores the planner asks.
+func (pl *Planner) Profile() string { return pl.framework.ProfileName() }
+
 // Attempt is what became of planning a request.
 type Attempt struct {
 	// Result is gang.Placed where there is a plan.
@@ -109,6 +112,7 @@ func (pl *Planner) Plan(ctx context.Context, request state.Request, nodes []fwk.
 			return nil, err
 		}
 		a.Problem.Classes[i].Nodes, a.Usable[i] = allowed, usable
+		pl.pack(a, i, nodes)
 		if a.Problem.Classes[i].Score, err = pl.preferences(ctx, cycle, class, nodes, allowed); err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/fragmentation"
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/resource"
 )
@@ -36,6 +37,8 @@ type member struct {
 	// amount is what the pod asks of its node; claims are the ResourceClaims that it uses, which cost its queue more.
 	amount resource.Amounts
 	claims []*deviceClaim
+	// waits is the shape as which the member is counted among those that wait, while it is ready.
+	waits fragmentation.Demand
 	// planned is set while a plan names a node for the member that it has not been reserved on yet.
 	planned bool
 	// reserved is set from Reserve until the API server shows the pod as bound, or the reservation is given back.
@@ -69,6 +72,13 @@ func (m *member) setReserved(reserved bool) {
 func (m *member) become(s standing) {
 	if m.standing == s {
 		return
+	}
+	switch r := m.gang.registry; {
+	case s == ready:
+		m.waits = DemandOf(m.amount)
+		r.waiting[m.waits]++
+	case m.standing == ready:
+		tally(r.waiting, m.waits, -1)
 	}
 	if m.standing != unknown {
 		m.gang.tally(m.standing, m.role, -1)

@@ -14,6 +14,7 @@ import (
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/fragmentation"
 	"github.com/muster-scheduling/muster/internal/gang"
 )
 
@@ -62,6 +63,11 @@ type Registry struct {
 	// topologies are the Topologies by name; layout counts their changes.
 	topologies map[string]*schedulingv1alpha1.Topology
 	layout     int
+	// seen are the shapes of the pods that came, waiting counts those of the members that are ready. packing is the strategy of
+	// each profile.
+	seen    *fragmentation.Workload
+	waiting map[fragmentation.Demand]int
+	packing map[string]string
 }
 
 // NewRegistry makes an empty registry that tells time by now.
@@ -81,6 +87,9 @@ func NewRegistry(now func() time.Time, options dispatch.Options) *Registry {
 		queues:     map[string]queueTraits{},
 		namespaces: map[string]labels.Set{},
 		topologies: map[string]*schedulingv1alpha1.Topology{},
+		seen:       fragmentation.NewWorkload(defaultMemory),
+		waiting:    map[fragmentation.Demand]int{},
+		packing:    map[string]string{},
 	}
 }
 
@@ -226,6 +235,7 @@ func (r *Registry) upsert(key Key, pod *corev1.Pod, effects *Effects) {
 			e.born = pod.CreationTimestamp.Time
 		}
 		m = &member{gang: e, pod: pod, role: RoleOf(pod.Labels), standing: unknown, amount: RequestOf(pod)}
+		r.seen.Observe(DemandOf(m.amount), 1, r.now())
 		r.members[pod.UID] = m
 		e.members[pod.UID] = m
 		e.priorities[priorityOf(pod)]++

@@ -52,6 +52,7 @@ func (r *Registry) Suppose(pg *podgroupv1alpha1.PodGroup, pods []*corev1.Pod) Su
 		e.priorities[priorityOf(pod)]++
 		e.adopt(pod)
 		m.become(ready)
+		defer m.become(unknown) // It is not to be counted among those that wait.
 	}
 	s := Supposition{Chain: r.line.Ledger.Chain(e.queue()), Delay: e.preemptionDelay()}
 	s.Request.Queue, s.Request.Key = e.queue(), key
