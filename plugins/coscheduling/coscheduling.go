@@ -192,6 +192,9 @@ func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *
 	defer func() { pl.gangs.Apply(ctx, pl.gangs.Advance()) }()
 	klog.FromContext(ctx).V(3).Info("Planned gang", "gang", request.Key, "members", len(placements), "took", time.Since(start))
 	klog.FromContext(ctx).V(4).Info("Placements", "gang", request.Key, "placements", placements)
+	if attempt.Ignored != "" {
+		pl.warn(ctx, request.Key, attempt.Ignored)
+	}
 	if placements[0].UID != leader.UID {
 		// Another member has to go first, so that the leader's own constraints hold. The leader's turn comes in the
 		// plan's order.
@@ -204,6 +207,13 @@ func (pl *Coscheduling) lead(ctx context.Context, cycle fwk.CycleState, leader *
 		return nil, fwk.AsStatus(fmt.Errorf("letting gang %s into the queue: %w", request.Key, err))
 	}
 	return settle(cycle, placements[0].Node), nil
+}
+
+// warn tells on the PodGroup of a gang that starts which of its wishes was not followed.
+func (pl *Coscheduling) warn(ctx context.Context, key state.Key, ignored string) {
+	if view, known := pl.gangs.View(key); known && view.PodGroup != nil {
+		pl.handle.EventRecorder().WithLogger(klog.FromContext(ctx)).Eventf(view.PodGroup, nil, corev1.EventTypeWarning, "PreferenceIgnored", "Scheduling", "%s", ignored)
+	}
 }
 
 // alone finds a node for a pod that wants something of the topology: a single one, or a member beyond its gang's minimum.

@@ -69,6 +69,8 @@ type Attempt struct {
 	// help them: they ask for a domain that does not exist.
 	Scattered bool
 	Fault     string
+	// Ignored says which preference of a level was not followed, because no Topology has it.
+	Ignored string
 	// Constrained is set where members share more than resources, so that arithmetic alone does not tell where they fit.
 	Constrained bool
 	// Message says in words why there is no plan.
@@ -132,7 +134,7 @@ func (pl *Planner) Plan(ctx context.Context, request state.Request, nodes []fwk.
 	if err != nil {
 		return nil, err
 	}
-	a.Result = answer.Result
+	a.Result, a.Ignored = answer.Result, answer.Ignored
 	switch {
 	case answer.Result != gang.Placed:
 		err = pl.refuse(ctx, a, answer, rejections, nodes, use)

@@ -16,14 +16,14 @@ type said struct {
 	queues           map[string]int
 	runtimes, delays map[time.Duration]int
 	firm             int
-	// levels are the topology levels that they ask for.
-	levels map[string]int
+	// levels are the topology levels that they ask for, required those that they insist on.
+	levels, required map[string]int
 	// errors are what is wrong with what they say.
 	errors map[string]int
 }
 
 func newSaid() said {
-	return said{queues: map[string]int{}, runtimes: map[time.Duration]int{}, delays: map[time.Duration]int{}, levels: map[string]int{}, errors: map[string]int{}}
+	return said{queues: map[string]int{}, runtimes: map[time.Duration]int{}, delays: map[time.Duration]int{}, levels: map[string]int{}, required: map[string]int{}, errors: map[string]int{}}
 }
 
 // count adds what a pod says once, or takes it back where by is -1.
@@ -45,8 +45,12 @@ func (s *said) count(pod *corev1.Pod, by int) {
 		tally(s.errors, err.Error(), by)
 	}
 	tally(s.delays, delay, by)
-	for _, level := range levelsOf(wantOf(pod.Annotations)) {
+	want := wantOf(pod.Annotations)
+	for _, level := range levelsOf(want) {
 		tally(s.levels, level, by)
+	}
+	if want.Required != "" {
+		tally(s.required, want.Required, by)
 	}
 	if _, err := segmentOf(pod); err != nil {
 		tally(s.errors, err.Error(), by)

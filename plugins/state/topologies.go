@@ -52,9 +52,15 @@ func (r *Registry) Topologies() ([]*schedulingv1alpha1.Topology, int) {
 	return list, r.layout
 }
 
-// missingLevel is why no Topology has a level that the gang asks for; empty where one has.
+// missingLevel is why no Topology has a level that the gang requires; empty where one has. A level that it only prefers never
+// keeps it waiting.
 func (e *entry) missingLevel() string {
-	asked := e.levels()
+	asked := slices.Collect(maps.Keys(e.said.required))
+	if e.podGroup != nil {
+		if required := wantOf(e.podGroup.Annotations).Required; required != "" {
+			asked = append(asked, required)
+		}
+	}
 	if len(asked) == 0 {
 		return ""
 	}

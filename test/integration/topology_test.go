@@ -259,6 +259,14 @@ func TestTopologyMistakes(t *testing.T) {
 		e.create(other)
 		e.expectBound("gang", 2)
 	})
+	t.Run("unknown level that is only preferred", func(t *testing.T) {
+		e := setUp(t, rack("b", "r1", 1, gpu(2))...)
+		e.create(blocksAndRacks())
+		e.create(podGroup("gang", 2, nearIn("rak")))
+		e.createPods(members("gang", 2, gpu(1))...)
+		e.expectBound("gang", 2)
+		e.expectEvent("PodGroup", "gang", "PreferenceIgnored", `"rak"`)
+	})
 	t.Run("label that no node has", func(t *testing.T) {
 		bare := node("node", gpu(2), nodeLabel(blockLabel, "b"))
 		e := setUp(t, bare)
