@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
+	"github.com/muster-scheduling/muster/internal/fragmentation"
 	"github.com/muster-scheduling/muster/internal/gang"
 )
 
@@ -19,10 +20,24 @@ func (h *history) check() {
 	}
 	h.checkTurn()
 	h.checkUsage()
+	h.checkWaiting()
 	for name, node := range h.cache {
 		if got := h.r.placed[h.pods[name].UID]; got != node {
 			h.fatalf("pod %s takes room on %q, the registry says %q", name, node, got)
 		}
+	}
+}
+
+// checkWaiting counts again what shapes the members have that wait.
+func (h *history) checkWaiting() {
+	waiting := map[fragmentation.Demand]int{}
+	for _, m := range h.r.members {
+		if m.standing == ready {
+			waiting[m.waits]++
+		}
+	}
+	if !maps.Equal(waiting, h.r.waiting) {
+		h.fatalf("the shapes %v wait, the registry says %v", waiting, h.r.waiting)
 	}
 }
 
