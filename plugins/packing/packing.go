@@ -62,7 +62,7 @@ func (pl *Packing) PreScore(_ context.Context, cycle fwk.CycleState, pod *corev1
 	last := max(slices.Max(ranks), 1)
 	byName := make(scores, len(nodes))
 	for i, node := range nodes {
-		byName[node.Node().Name] = fwk.MaxNodeScore * int64(last-ranks[i]) / int64(last)
+		byName[node.Node().Name] = fwk.MaxScore * int64(last-ranks[i]) / int64(last)
 	}
 	cycle.Write(scoresKey, byName)
 	return nil
