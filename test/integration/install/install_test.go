@@ -85,7 +85,7 @@ func (a admin) runExamples(t *testing.T, namespace string) {
 		}
 		data = bytes.ReplaceAll(data, []byte("run-for: 60s"), []byte("run-for: 1s"))
 		for _, object := range a.apply(t, namespace, data) {
-			if object.GetKind() != "PodGroup" {
+			if kind := object.GetKind(); kind != "PodGroup" && kind != "Topology" {
 				jobs = append(jobs, object)
 			}
 		}
