@@ -11,6 +11,9 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/names"
 )
 
+// maxReasons is how many reasons are told at most, the most frequent first: those with numbers may differ from node to node.
+const maxReasons = 6
+
 // rejections gathers why nodes cannot take members, in the form that kube-scheduler's users know: a count of nodes for
 // each reason.
 type rejections struct {
@@ -60,9 +63,12 @@ func (r *rejections) String() string {
 	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
-	parts := make([]string, len(reasons))
-	for i, reason := range reasons {
-		parts[i] = fmt.Sprintf("%d %s", counts[reason], reason)
+	var parts []string
+	for _, reason := range reasons[:min(len(reasons), maxReasons)] {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[reason], reason))
+	}
+	if more := len(reasons) - maxReasons; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d reasons more", more))
 	}
 	return fmt.Sprintf("%d/%d nodes cannot take even one member: %s", len(r.byNode), r.nodes, strings.Join(parts, ", "))
 }
