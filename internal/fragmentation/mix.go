@@ -32,11 +32,11 @@ const (
 	streams = 32
 	// streamGPUs is how many GPUs the pods of a stream ask for on average: enough to fill a node several times over, so that it
 	// stays unfilled only where hardly anything fits. A stream has between shortest and longest pods.
-	streamGPUs, shortest, longest = 28, 16, 256
+	streamGPUs, shortest, longest = 48, 16, 256
 	// unit is the number of parts of a milli-GPU in which waste is counted; a multiple of streams.
 	unit = 1024
 	// holeCare is the weight of the rooms for pods of several GPUs, in thousandths.
-	holeCare = 300
+	holeCare = 250
 	// mostFree is how many free GPUs of a kind are looked at on a node. The streams fill as many.
 	mostFree = 16
 )
@@ -82,8 +82,8 @@ func (k *kind) learn(shapes []shape) {
 	k.draw(shapes, pods, length)
 }
 
-// draw makes the streams. All of them together have each shape as often as its share says, to within one pod; the order is
-// shuffled, always in the same way.
+// draw makes the streams. Each has a shape about as often as its share says, and all of them together to within one pod; the order
+// in a stream is shuffled, always in the same way.
 func (k *kind) draw(shapes []shape, pods float64, length int) {
 	all := make([]uint8, 0, streams*length)
 	due := 0.0
@@ -97,8 +97,12 @@ func (k *kind) draw(shapes []shape, pods float64, length int) {
 		all = append(all, uint8(len(shapes)-1))
 	}
 	order := rand.New(rand.NewPCG(1, 2))
-	order.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	for ; len(all) > 0; all = all[length:] {
-		k.streams = append(k.streams, all[:length:length])
+	for first := range streams {
+		stream := make([]uint8, 0, length)
+		for at := first; at < len(all); at += streams {
+			stream = append(stream, all[at])
+		}
+		order.Shuffle(length, func(i, j int) { stream[i], stream[j] = stream[j], stream[i] })
+		k.streams = append(k.streams, stream)
 	}
 }

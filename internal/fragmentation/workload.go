@@ -1,6 +1,7 @@
 package fragmentation
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -109,12 +110,22 @@ type Waiting struct {
 	Pods int
 }
 
+// mostWaiting is how many shapes of those that wait are looked at.
+const mostWaiting = 4 * MaxShapes
+
+func (w Waiting) demand() float64 { return shape{w.clean(), float64(w.Pods)}.demand() }
+
 // Mix returns what is known at a time: what was observed, and on top of it the pods that wait, each of which counts once more, in
-// full. It is the Mix of the call before, which remembers the prices that it was asked for, as long as the shares of the
+// full; of very many shapes those that ask for most GPUs. It is the Mix of the call before, which remembers the prices that it was asked for, as long as the shares of the
 // shapes have shifted by less than a tenth since.
 func (w *Workload) Mix(now time.Time, waiting ...Waiting) *Mix {
 	w.advance(now)
 	shapes := slices.Clone(w.shapes)
+	if len(waiting) > mostWaiting {
+		waiting = slices.Clone(waiting)
+		slices.SortStableFunc(waiting, func(a, b Waiting) int { return cmp.Compare(b.demand(), a.demand()) })
+		waiting = waiting[:mostWaiting]
+	}
 	for _, pods := range waiting {
 		shapes = observe(shapes, pods.Demand, pods.Pods)
 	}
