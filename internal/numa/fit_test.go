@@ -33,6 +33,12 @@ func gpus(required Locality, containers ...int64) Pod {
 	return pod
 }
 
+// broken takes so many GPUs of the first NUMA node from use.
+func broken(l *Layout, gpus int64) *Layout {
+	l.Nodes[0].Broken = resource.Amounts{gpu: gpus}
+	return l
+}
+
 func TestFits(t *testing.T) {
 	pods := func(amounts ...int64) (running []Pod) {
 		for _, amount := range amounts {
@@ -68,6 +74,7 @@ func TestFits(t *testing.T) {
 		"nobody knows which pods left":                  {layout: &Layout{Nodes: zones("node", 4, 0, 4, 0)}, running: pods(1, 1, 1, 1), pod: gpus(NUMA, 4), refusal: "no NUMA node has 4"},
 		"all left":                                      {layout: &Layout{Nodes: zones("node", 4, 0, 4, 0)}, pod: gpus(NUMA, 4)},
 		"those that stayed are where something is used": {layout: &Layout{Nodes: zones("node", 6, 6, 4, 0)}, running: pods(2), pod: gpus(NUMA, 6)},
+		"a broken GPU is nobody's":                      {layout: broken(&Layout{Nodes: zones("node", 4, 3)}, 1), pod: gpus(NUMA, 4), refusal: "even if nothing else ran: node-0 has 3"},
 		"too many ways that they may have left":         {layout: &Layout{Nodes: zones("node", 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 0)}, running: pods(1, 1, 1, 1, 1, 1, 1, 1), pod: gpus(NUMA, 2), refusal: "no NUMA node has 2"},
 	} {
 		t.Run(name, func(t *testing.T) {

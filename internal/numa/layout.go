@@ -56,6 +56,8 @@ type Zone struct {
 	Name string
 	// Allocatable is what the zone has for pods, Available what is free of it: thousandths of a CPU, bytes and numbers.
 	Allocatable, Available resource.Amounts
+	// Broken is what is neither available nor in use: GPUs that nobody holds and that fail.
+	Broken resource.Amounts
 }
 
 // Layout is what a node reports of itself. It may be read concurrently.

@@ -40,7 +40,7 @@ func newPlan(zones []Zone, asked, others []string) plan {
 	for _, z := range zones {
 		total, used := make(amounts, len(p.names)), make(amounts, len(p.names))
 		for r, name := range p.names {
-			total[r] = max(z.Allocatable[name], 0)
+			total[r] = max(resource.Difference(z.Allocatable[name], max(z.Broken[name], 0)), 0)
 			used[r] = total[r] - min(max(z.Available[name], 0), total[r])
 		}
 		p.total, p.used = append(p.total, total), append(p.used, used)

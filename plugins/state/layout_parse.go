@@ -52,7 +52,24 @@ func zoneOf(item map[string]any, faults map[string]string) numa.Zone {
 		}
 		zone.Allocatable[name], zone.Available[name] = allocatable, available
 	}
+	for _, attribute := range listOf(item["attributes"]) {
+		if value, ok := attribute["value"].(string); ok && attribute["name"] == "unhealthy" {
+			zone.Broken = brokenIn(value)
+		}
+	}
 	return zone
+}
+
+// brokenIn reads how many devices of a zone fail and are held by nobody, as muster-node-agent lists them: "nvidia.com/gpu=1 …".
+func brokenIn(text string) resource.Amounts {
+	broken := resource.Amounts{}
+	for word := range strings.FieldsSeq(text) {
+		name, number, _ := strings.Cut(word, "=")
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 {
+			broken[name] = n
+		}
+	}
+	return broken
 }
 
 // amountIn reads a quantity of an object that no schema may have checked.

@@ -31,7 +31,8 @@ func TestLayoutsAreRead(t *testing.T) {
 		"attributes": [{"name":"topologyManagerPolicy","value":"single-numa-node"},{"name":"topologyManagerScope","value":"pod"},{"name":"other","value":"x"}],
 		"topologyPolicies": ["BestEffort"],
 		"zones": [
-			{"name":"node-10","type":"Node","resources":[{"name":"nvidia.com/gpu","capacity":4,"allocatable":"4","available":3}]},
+			{"name":"node-10","type":"Node","resources":[{"name":"nvidia.com/gpu","capacity":4,"allocatable":"4","available":3}],
+				"attributes":[{"name":"gpus","value":"0,1,2,3"},{"name":"unhealthy","value":"nvidia.com/gpu=1 rest broken=x"}]},
 			{"name":"node-2","type":"Node","resources":[{"name":"cpu","capacity":"16","allocatable":"15500m","available":"8"},{"name":"memory","capacity":"64Gi","allocatable":"63Gi","available":"1Gi"}]},
 			{"name":"nvlink-0","type":"NVLink","resources":[{"name":"nvidia.com/gpu","capacity":"4","allocatable":"4","available":"4"}]},
 			{"name":"socket-0","type":"Socket"}
@@ -40,7 +41,8 @@ func TestLayoutsAreRead(t *testing.T) {
 		t.Fatalf("read %+v", layout)
 	}
 	first, second := layout.Nodes[0], layout.Nodes[1]
-	if first.Name != "node-2" || first.Allocatable["cpu"] != 15_500 || first.Available["memory"] != 1<<30 || second.Available["nvidia.com/gpu"] != 3 {
+	if first.Name != "node-2" || first.Allocatable["cpu"] != 15_500 || first.Available["memory"] != 1<<30 || second.Available["nvidia.com/gpu"] != 3 ||
+		len(first.Broken) > 0 || len(second.Broken) != 1 || second.Broken["nvidia.com/gpu"] != 1 {
 		t.Errorf("read %+v", layout.Nodes)
 	}
 	if !s.HasStrictLayouts() {
