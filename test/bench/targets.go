@@ -44,6 +44,8 @@ var targets = []target{
 	{"TASL: times native", "TASL", rateOf("TASL", "native"), 3, true},
 	{"TASL: gangs in more than one rack", "TASL", worst("TASL", "split_gangs"), 0, false},
 	{"PLAN: the slowest plan of a gang of 512 on 5,000 nodes, ms on one core", "PLAN", worst("PLAN", "plan_slowest_ms"), 150, false},
+	{"PACK: GPUs allocated once 100 % are asked for, times FGD", "PACK", timesFGD("100"), 1, true},
+	{"PACK: GPUs allocated once 130 % are asked for, times FGD", "PACK", timesFGD("130"), 1, true},
 }
 
 // shareOf compares the throughput of a workload with that of another, round by round.

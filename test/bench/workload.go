@@ -72,6 +72,10 @@ var workloads = []workload{
 		levels: []level{block(10), rack(250)}, required: "block", preferred: "rack",
 		title: "planning alone, no API server: a gang of 512 one-GPU pods on 5,000 nodes of 8 GPUs in 250 racks in 10 blocks",
 	},
+	{
+		name: "PACK", size: 10, only: []string{"muster"}, pure: pack,
+		title: "packing alone, no API server: the pods of the openb trace on its 1,213 nodes with 6,212 GPUs, mean of 10 seeds",
+	},
 }
 
 // named finds a workload by its name, or by its name and a divisor: "W1/10" is W1 with a tenth of its nodes and gangs. It
