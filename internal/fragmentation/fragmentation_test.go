@@ -98,7 +98,7 @@ func TestWhereItCostsLeast(t *testing.T) {
 			"whole nodes are kept for those who need them", seen(Waiting{gpus(8, 1), 50}, Waiting{gpus(64, 8), 50}), gpus(8, 1),
 			[]Node{with(64, 8), with(64, 7), with(64, 3)}, []int{1, 2},
 		},
-		{"nobody needs a whole node", oneGPU, gpus(8, 1), []Node{with(64, 8), with(64, 3)}, []int{0, 1}},
+		{"nobody has needed a whole node yet", oneGPU, gpus(8, 1), []Node{with(64, 8), with(64, 3), with(64, 7)}, []int{1, 2}},
 		{"CPU beside free GPUs is kept", oneGPU, Demand{CPU: 16, Memory: 1}, []Node{with(64, 8), with(64, 2), with(80, 8)}, []int{1, 2}},
 		{"GPUs without CPU for anybody else", oneGPU, gpus(1, 1), []Node{with(64, 8), with(15, 2)}, []int{1}},
 		{

@@ -20,7 +20,8 @@ type kind struct {
 	shapes []Demand
 	// streams are made-up arrivals, by index of the shape, in which the shapes have the shares that they have in the workload.
 	streams [][]uint8
-	// large are the shapes of at least two whole GPUs; care is what a milli-GPU that they cannot use weighs, in 1/unit.
+	// large are the shapes of at least two whole GPUs, and those that may come; care is what a milli-GPU that they cannot use
+	// weighs, in 1/unit.
 	large []Demand
 	care  []int64
 	// least is the smallest of everything that any shape asks for; GPUs and Milli of those that ask for whole ones, and shares.
@@ -37,6 +38,9 @@ const (
 	unit = 1024
 	// holeCare is the weight of the rooms for pods of several GPUs, in thousandths.
 	holeCare = 250
+	// expected is which part of all GPUs, in thousandths, pods of several GPUs are taken to ask for at the least. Without it a
+	// cluster that happens to see none for a while would be opened up everywhere.
+	expected = 100
 	// mostFree is how many free GPUs of a kind are looked at on a node. The streams fill as many.
 	mostFree = 16
 )
@@ -58,13 +62,14 @@ func newMix(shapes []shape) *Mix {
 }
 
 func (k *kind) learn(shapes []shape) {
-	pods, gpus := 0.0, 0.0
+	k.least = Demand{CPU: math.MaxInt64, Memory: math.MaxInt64, GPUs: math.MaxInt64, Milli: math.MaxInt64}
+	pods, gpus, inLarge := 0.0, 0.0, 0.0
 	for _, s := range shapes {
 		pods += s.weight
-		gpus += s.weight * float64(s.size()) / milliPerGPU
-	}
-	k.least = Demand{CPU: math.MaxInt64, Memory: math.MaxInt64, GPUs: math.MaxInt64, Milli: math.MaxInt64}
-	for _, s := range shapes {
+		gpus += s.gpus()
+		if s.GPUs > 1 {
+			inLarge += s.gpus()
+		}
 		k.shapes = append(k.shapes, s.Demand)
 		k.least.CPU, k.least.Memory = min(k.least.CPU, s.CPU), min(k.least.Memory, s.Memory)
 		if s.GPUs > 0 {
@@ -72,14 +77,41 @@ func (k *kind) learn(shapes []shape) {
 		} else {
 			k.least.Milli = min(k.least.Milli, s.Milli)
 		}
+	}
+	for _, s := range shapes {
 		if s.GPUs > 1 {
-			share := s.weight * float64(s.size()) / milliPerGPU / gpus
-			k.large = append(k.large, s.Demand)
-			k.care = append(k.care, int64(math.Round(share*unit*holeCare/1000)))
+			k.careFor(s.Demand, s.gpus()/gpus)
 		}
 	}
+	k.expect(shapes, gpus, expected/1000.0-inLarge/gpus)
 	length := min(max(int(math.Ceil(streamGPUs*pods/gpus)), shortest), longest)
 	k.draw(shapes, pods, length)
+}
+
+// gpus is how many GPUs all pods of a shape ask for together.
+func (s shape) gpus() float64 { return s.weight * float64(s.size()) / milliPerGPU }
+
+// careFor gives the rooms for a shape of several GPUs the weight of its share of all GPUs that are asked for.
+func (k *kind) careFor(d Demand, share float64) {
+	k.large = append(k.large, d)
+	k.care = append(k.care, int64(math.Round(share*unit*holeCare/1000)))
+}
+
+// expect makes up what the pods of several GPUs lack in their expected share, by pods of 2, 4, 8 and 16 GPUs that want as much CPU and
+// memory with each as the average pod.
+func (k *kind) expect(shapes []shape, gpus, share float64) {
+	if share <= 0 {
+		return
+	}
+	cpu, memory := 0.0, 0.0
+	for _, s := range shapes {
+		cpu += float64(s.CPU) * s.weight / gpus
+		memory += float64(s.Memory) * s.weight / gpus
+	}
+	for _, n := range []int64{2, 4, 8, 16} {
+		times := func(each float64) int64 { return int64(min(float64(n)*each, 1<<60)) }
+		k.careFor(Demand{CPU: times(cpu), Memory: times(memory), GPUs: n}, share/4)
+	}
 }
 
 // draw makes the streams. Each has a shape about as often as its share says, and all of them together to within one pod; the order

@@ -106,7 +106,7 @@ func TestManyShapesWait(t *testing.T) {
 	if len(m.shapes) > MaxShapes {
 		t.Errorf("%d shapes, want at most %d", len(m.shapes), MaxShapes)
 	}
-	if k := m.kinds["gpu"]; len(k.large) != 1 || k.care[0] == 0 {
+	if k := m.kinds["gpu"]; k.large[0] != gpus(7, 8) || k.care[0] == 0 {
 		t.Errorf("the pod of 8 GPUs is not among %+v", k.large)
 	}
 }
