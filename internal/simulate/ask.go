@@ -67,7 +67,9 @@ func (s *Simulation) Ask(g Gang) (Answer, error) {
 		if err != nil {
 			return Answer{}, fmt.Errorf("asking when gang %q starts: %w", g.Name, err)
 		}
-		answer.At = start.At
+		if d.near == nil || start.At.After(s.now) {
+			answer.At = start.At
+		}
 	}
 	return answer, nil
 }
@@ -84,7 +86,7 @@ func (s *Simulation) minimum(j *job, count int) dispatch.Gang {
 
 // shape is equal for claims that no placement can tell apart: where some members run already, domains tell them apart.
 func (s *Simulation) shape(j *job, count int) string {
-	shape := fmt.Sprint(count, j.request)
+	shape := fmt.Sprint(count, j.request, j.Near)
 	if j.Topology == (Wants{}) {
 		return shape
 	}

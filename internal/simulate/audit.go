@@ -40,6 +40,7 @@ func (s *Simulation) audit() error {
 			errs = append(errs, fmt.Errorf("node %s has %v and %v are used", n.name, n.allocatable, used[at]))
 		}
 	}
+	errs = append(errs, s.auditZones())
 	for _, e := range s.record.evictions {
 		if e.For >= 0 && e.Served.IsZero() && s.making[e.claim] == 0 && !s.jobs[e.For].done && !s.disturbed && !s.overQuota(e.claim) {
 			errs = append(errs, fmt.Errorf("gang %q had to leave for gang %q, which did not start then", s.jobs[e.Gang].Name, s.jobs[e.For].Name))

@@ -18,6 +18,8 @@ type cluster struct {
 	// free is the room on every node as the planner reads it; alive are the nodes that exist.
 	free  []gang.Node
 	alive []int32
+	// divided is set once a node has had zones.
+	divided bool
 }
 
 type node struct {
@@ -25,6 +27,8 @@ type node struct {
 	allocatable resource.Vector
 	labels      map[string]string
 	pods        []podRef
+	// zones are where on the node its pods have their GPUs; nil where nobody knows.
+	zones *zones
 }
 
 // podRef is one member of one job.
@@ -38,11 +42,16 @@ func (c *cluster) add(n Node) error {
 	if err != nil {
 		return fmt.Errorf("node %q: %w", n.Name, err)
 	}
+	zones, err := newZones(n.Layout, n.Allocatable[GPU])
+	if err != nil {
+		return fmt.Errorf("node %q: %w", n.Name, err)
+	}
+	c.divided = c.divided || zones != nil
 	at := int32(len(c.nodes))
 	c.index[n.Name] = at
 	labels := map[string]string{Hostname: n.Name}
 	maps.Copy(labels, n.Labels)
-	c.nodes = append(c.nodes, node{name: n.Name, allocatable: allocatable, labels: labels})
+	c.nodes = append(c.nodes, node{name: n.Name, allocatable: allocatable, labels: labels, zones: zones})
 	c.free = append(c.free, gang.Node{Free: slices.Clone(allocatable), Idle: true})
 	c.alive = append(c.alive, at)
 	return nil
@@ -56,17 +65,24 @@ func (c *cluster) lose(at int32) {
 	c.alive = slices.DeleteFunc(slices.Clone(c.alive), func(n int32) bool { return n == at })
 }
 
-func (c *cluster) occupy(at int32, pod podRef, request resource.Vector) {
-	c.nodes[at].pods = append(c.nodes[at].pods, pod)
-	c.free[at].Free.Sub(request)
+func (c *cluster) occupy(at int32, j *job, member int32) {
+	n, pod := &c.nodes[at], podRef{j.index, member}
+	if n.zones != nil {
+		n.zones.occupy(n.pods, pod, j.aligned())
+	}
+	n.pods = append(n.pods, pod)
+	c.free[at].Free.Sub(j.request)
 	c.free[at].Idle = false
 }
 
-func (c *cluster) vacate(at int32, pod podRef, request resource.Vector) {
-	n := &c.nodes[at]
+func (c *cluster) vacate(at int32, j *job, member int32) {
+	n, pod := &c.nodes[at], podRef{j.index, member}
+	if n.zones != nil {
+		n.zones.vacate(pod)
+	}
 	i := slices.Index(n.pods, pod)
 	n.pods = slices.Delete(n.pods, i, i+1)
-	c.free[at].Free.Add(request)
+	c.free[at].Free.Add(j.request)
 	c.free[at].Idle = len(n.pods) == 0
 }
 

@@ -88,10 +88,10 @@ func (s *Simulation) addJob(g Gang) error {
 	j.index = int32(len(s.jobs))
 	for i, name := range g.Bound {
 		at, ok := s.cluster.index[name]
-		if !ok || !request.Fits(s.cluster.free[at].Free) {
+		if !ok || !request.Fits(s.cluster.free[at].Free) || s.cluster.refusal(at, j.aligned()) != "" {
 			return fmt.Errorf("gang %q: node %q, on which it runs from the beginning, does not exist or has no room", g.Name, name)
 		}
-		s.cluster.occupy(at, podRef{j.index, int32(i)}, request)
+		s.cluster.occupy(at, j, int32(i))
 		j.members[i] = member{node: at, since: g.Started}
 	}
 	s.byName[g.Name] = len(s.jobs)
@@ -187,7 +187,7 @@ func (s *Simulation) withdraw(id string) {
 // bind puts a member on a node.
 func (s *Simulation) bind(j *job, m, at int32) {
 	j.members[m] = member{node: at, since: s.now}
-	s.cluster.occupy(at, podRef{j.index, m}, j.request)
+	s.cluster.occupy(at, j, m)
 	s.takeNote(j, m)
 }
 
@@ -250,7 +250,7 @@ func (s *Simulation) release(j *job, m int32) {
 	x := &j.members[m]
 	s.dispatcher.Ledger.Advance(s.now)
 	s.dispatcher.Release(j.Queue, j.Request, j.Firm)
-	s.cluster.vacate(x.node, podRef{j.index, m}, j.request)
+	s.cluster.vacate(x.node, j, m)
 	s.dispatcher.Vacate(s.cluster.nodes[x.node].name, memberID(j.Name, m))
 	s.record.used(s, j, -1)
 	*x = member{node: -1}

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/gang"
 	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/numa"
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/simulate"
 	"github.com/muster-scheduling/muster/internal/topology"
@@ -103,7 +104,25 @@ func drawWorkload(t *rapid.T, endless bool) simulate.Workload {
 	if rapid.Bool().Draw(t, "topology") {
 		drawTopology(t, &w)
 	}
+	if rapid.Bool().Draw(t, "layouts") {
+		for i := range w.Nodes {
+			w.Nodes[i].Layout = drawLayout(t, w.Nodes[i].Allocatable[simulate.GPU])
+		}
+		for i := range w.Gangs {
+			w.Gangs[i].Near = rapid.SampledFrom([]numa.Locality{numa.Anywhere, numa.NUMA, numa.NVLink}).Draw(t, "near")
+		}
+	}
 	return w
+}
+
+// drawLayout divides the GPUs of a node into two NUMA nodes and as many islands, with or without some that are not linked.
+func drawLayout(t *rapid.T, gpus int64) *simulate.Layout {
+	if rapid.IntRange(0, 3).Draw(t, "silent") == 0 {
+		return nil
+	}
+	policy := rapid.SampledFrom([]numa.Policy{"", numa.BestEffort, numa.Restricted, numa.SingleNode}).Draw(t, "policy")
+	first, linked := rapid.SampledFrom([]int64{gpus / 2, gpus / 4}).Draw(t, "first"), rapid.Int64Range(0, gpus).Draw(t, "linked")
+	return &simulate.Layout{Policy: policy, NUMA: []int64{first, gpus - first}, NVLink: []int64{linked / 2, linked - linked/2}}
 }
 
 // drawTopology puts nodes into racks and blocks, and lets gangs ask for them.
@@ -171,7 +190,7 @@ func TestAnyWorkload(t *testing.T) {
 		r := run(t, start(t, w, o), time.Time{})
 		for _, g := range r.Gangs {
 			final := []gang.Reason{gang.ExceedsLimit, gang.ExceedsCluster, gang.TopologyNotFound}
-			if g.End.IsZero() && !slices.Contains(final, g.Verdict.Reason) && (g.Gang.Topology == simulate.Wants{} || startsAlone(t, w, o, g.Gang)) {
+			if g.End.IsZero() && !slices.Contains(final, g.Verdict.Reason) && (arithmeticTells(w, g.Gang) || startsAlone(t, w, o, g.Gang)) {
 				t.Fatalf("gang %q never ends: %v", g.Gang.Name, g.Verdict)
 			}
 		}
@@ -182,6 +201,11 @@ func TestAnyWorkload(t *testing.T) {
 			t.Fatalf("the same workload goes another way: %s", diff)
 		}
 	})
+}
+
+// arithmeticTells reports whether a gang starts where there is enough of everything.
+func arithmeticTells(w simulate.Workload, g simulate.Gang) bool {
+	return g.Topology == simulate.Wants{} && !slices.ContainsFunc(w.Nodes, func(n simulate.Node) bool { return n.Layout != nil })
 }
 
 // startsAlone reports whether a gang starts where no other is.
@@ -218,6 +242,7 @@ func TestAnySteps(t *testing.T) {
 				}
 				step.AddNodes = []simulate.Node{drawnNode(100+i, rapid.Int64Range(0, 8).Draw(t, "size"))}
 				step.AddNodes[0].Labels = drawLabels(t)
+				step.AddNodes[0].Layout = drawLayout(t, step.AddNodes[0].Allocatable[simulate.GPU])
 			case 4:
 				step.Withdraw = []string{rapid.SampledFrom(w.Gangs).Draw(t, "gang").Name}
 			}

@@ -2,7 +2,7 @@
 // with: whose turn it is (dispatch, ledger), where a gang goes (gang), who has to leave (reclaim) and who may go ahead
 // (reservation). Equal inputs give equal results, on every machine.
 //
-// What a real cluster adds is left out: nodes differ only in what they offer and where they are (no taints), the members
+// What a real cluster adds is left out: nodes differ only in what they offer, how it is laid out and where they are (no taints), the members
 // of a gang are equal, binding takes no time, and nothing fails unless a step says so.
 package simulate
 
@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/numa"
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/topology"
 )
@@ -30,6 +31,16 @@ type Node struct {
 	Allocatable resource.Amounts
 	// Labels say in which domains of Topologies the node is. Hostname is its name if absent.
 	Labels map[string]string
+	// Layout says which of its GPUs are near each other; nil: it does not tell.
+	Layout *Layout
+}
+
+// Layout divides the GPUs of a node. Nothing else is aligned: pods ask for no CPUs of their own.
+type Layout struct {
+	// Policy is the topology manager policy of the kubelet, empty for none. Pods have one container, so its scope is of no account.
+	Policy numa.Policy
+	// NUMA are the GPUs of each NUMA node, NVLink those of each NVLink island: two ways to divide the same GPUs.
+	NUMA, NVLink []int64
 }
 
 // Topology says how nodes are laid out.
@@ -63,6 +74,8 @@ type Gang struct {
 	Firm bool
 	// Topology is what is asked of where the members are.
 	Topology Wants
+	// Near is how near the GPUs of each member have to be.
+	Near numa.Locality
 	// Bound are the nodes of members that run when the simulation begins, one entry for each; at least Min of them, or
 	// none. Started is since when. Such a gang is there from the beginning; Arrival is only its age.
 	Bound   []string

@@ -26,6 +26,8 @@ type decision struct {
 	victims []offer
 	// verdict is why it can not start at once.
 	verdict gang.Verdict
+	// near is what matters of the layouts of nodes; nil for nothing.
+	near *near
 }
 
 // try does what can be done about the gang whose turn it is.
@@ -55,13 +57,13 @@ func (s *Simulation) decide(g dispatch.Gang, c claim, over *ledger.Refusal, char
 	}
 	room, held := s.roomFor(g.ID, until)
 	p, request := s.problem(g, room), s.request(c)
-	var d decision
+	d := decision{near: s.near(g.ID, c.job)}
 	if over == nil {
-		answer, err := topology.Plan(p, request, nil)
+		answer, err := topology.Plan(p, request, d.near.space())
 		if err != nil || answer.Result == gang.Placed {
 			return decision{runs: answer.Runs, at: answer.At}, err
 		}
-		d.verdict, err = s.noRoom(g, p, request, answer, len(held) > 0)
+		d.verdict, err = s.noRoom(g, p, request, d.near, answer, len(held) > 0)
 		if err != nil {
 			return d, err
 		}
@@ -87,13 +89,28 @@ func (s *Simulation) seekVictims(g dispatch.Gang, p gang.Problem, request *topol
 	for i := range offers {
 		units[i] = offers[i].unit
 	}
-	answer, err := reclaim.Decide(reclaim.Problem{
+	problem := reclaim.Problem{
 		Gang: p, Topology: request, Queue: g.Queue, Asked: g.Amount, Firm: g.Firm, Units: units, Ledger: s.dispatcher.Ledger, Capacity: s.capacity(), MaxRatio: s.options.MaxRatio,
-	})
+	}
+	var exact topology.Answer
+	if d.near != nil {
+		problem.Verify = func(gone []int) (fits bool, err error) {
+			exact, err = d.near.planWithout(p, request, offers, gone)
+			return exact.Result == gang.Placed, err
+		}
+	}
+	answer, err := reclaim.Decide(problem)
 	if err != nil || answer.Result != gang.Placed {
 		return d, err
 	}
-	d.runs = answer.Runs
+	runs := answer.Runs
+	if d.near != nil {
+		if fits, err := problem.Verify(answer.Victims); err != nil || !fits {
+			return d, err
+		}
+		runs = exact.Runs
+	}
+	d.runs = runs
 	for _, victim := range answer.Victims {
 		d.victims = append(d.victims, offers[victim])
 	}
@@ -116,7 +133,7 @@ func (s *Simulation) problem(g dispatch.Gang, room []gang.Node) gang.Problem {
 }
 
 // noRoom says why a gang that its queue would let start has no place.
-func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, request *topology.Request, answer topology.Answer, held bool) (gang.Verdict, error) {
+func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, request *topology.Request, n *near, answer topology.Answer, held bool) (gang.Verdict, error) {
 	if answer.Fault != "" {
 		return gang.Verdict{Reason: gang.TopologyNotFound, Message: answer.Fault}, nil
 	}
@@ -132,17 +149,17 @@ func (s *Simulation) noRoom(g dispatch.Gang, p gang.Problem, request *topology.R
 	if held {
 		unheld := p
 		unheld.Nodes = s.cluster.free
-		all, err := topology.Plan(unheld, request, nil)
+		all, err := topology.Plan(unheld, request, n.unbarred().space())
 		if err != nil || all.Result == gang.Placed {
 			return gang.Verdict{Reason: gang.Reserved, Message: "there is room, but it is kept for " + s.holders(g.ID)}, err
 		}
 	}
-	verdict := gang.Verdict{Reason: gang.Unschedulable, Message: fmt.Sprintf("%d of %d members fit", answer.Total(), p.Need.Total)}
+	verdict := gang.Verdict{Reason: gang.Unschedulable, Message: fmt.Sprintf("%d of %d members fit", answer.Total(), p.Need.Total) + n.why()}
 	if request == nil {
 		return verdict, nil
 	}
 	verdict.Message += inDomains(answer.Domains)
-	anywhere, err := gang.Plan(p, nil)
+	anywhere, err := gang.Plan(p, n.space())
 	if err == nil && anywhere.Result == gang.Placed {
 		verdict = gang.Verdict{Reason: gang.TopologyNotMet, Message: fmt.Sprintf("there is room for the %d members that have to start together, but not in one domain%s", p.Need.Total, inDomains(answer.Domains))}
 	}
@@ -213,27 +230,35 @@ func (d decision) nodes() []int32 {
 // block puts a gang back into its line, and keeps room for it if it is among the first.
 func (s *Simulation) block(turn dispatch.Turn, d decision) error {
 	var again time.Time
-	before := s.dispatcher.HoldsAgainst("")
+	before, wake := s.dispatcher.HoldsAgainst(""), dispatch.WhenItFits
+	if d.near != nil {
+		wake = dispatch.WhenRoomIsFreed
+	}
 	if reason := d.verdict.Reason; !turn.Elastic && (reason.WantsRoom() || reason == gang.Reserved) && s.dispatcher.MayReserve(turn.ID) {
 		var err error
-		if again, err = s.reserve(turn.Gang); err != nil {
+		if again, err = s.reserve(turn.Gang, d.near); err != nil {
 			return fmt.Errorf("keeping room for gang %q: %w", turn.ID, err)
 		}
 	}
-	s.dispatcher.Block(turn.ID, dispatch.Blocked{Verdict: d.verdict, Wake: dispatch.WhenItFits, Again: again}, s.now)
+	s.dispatcher.Block(turn.ID, dispatch.Blocked{Verdict: d.verdict, Wake: wake, Again: again}, s.now)
 	s.soughtAt = s.now
 	s.moved = s.moved || !reflect.DeepEqual(before, s.dispatcher.HoldsAgainst(""))
 	return nil
 }
 
-// reserve keeps room for a gang from the time on at which it can start, and returns when to look at it again.
-func (s *Simulation) reserve(g dispatch.Gang) (again time.Time, err error) {
+// reserve keeps room for a gang from the time on at which it can start, and returns when to look at it again. It knows no
+// layouts: for a gang that only they keep back from starting now, no room is kept.
+func (s *Simulation) reserve(g dispatch.Gang, n *near) (again time.Time, err error) {
 	p := s.ahead(g, s.claims[g.ID])
 	ahead, own, behind := s.dispatcher.Holds(g.ID)
 	p.Holds = ahead
 	hold, start, err := reservation.Renew(p, own, behind)
 	if err != nil || start.Result != gang.Placed {
 		return time.Time{}, err
+	}
+	if n != nil && start.Known && !start.At.After(s.now) {
+		s.dispatcher.Unreserve(g.ID)
+		return time.Time{}, nil
 	}
 	again = s.dispatcher.Reserve(g.ID, hold, start, s.now)
 	if again.After(s.now) {

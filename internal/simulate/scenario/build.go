@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-scheduling/muster/internal/dispatch"
 	"github.com/muster-scheduling/muster/internal/ledger"
+	"github.com/muster-scheduling/muster/internal/numa"
 	"github.com/muster-scheduling/muster/internal/resource"
 	"github.com/muster-scheduling/muster/internal/simulate"
 	"github.com/muster-scheduling/muster/internal/simulate/input"
@@ -77,7 +78,7 @@ func nodes(groups []Nodes) ([]simulate.Node, error) {
 			amounts[simulate.Pods] = input.DefaultPods
 		}
 		for _, name := range names(group.Name, group.Count) {
-			nodes = append(nodes, simulate.Node{Name: name, Allocatable: amounts.Clone(), Labels: group.Labels})
+			nodes = append(nodes, simulate.Node{Name: name, Allocatable: amounts.Clone(), Labels: group.Labels, Layout: (*simulate.Layout)(group.Layout)})
 		}
 	}
 	return nodes, nil
@@ -104,6 +105,9 @@ func (group Gangs) build() ([]simulate.Gang, error) {
 		Queue: group.Queue, Priority: group.Priority, Pods: max(group.Pods, 1), Min: group.Min, Request: request,
 		Duration: group.Duration.Duration, Expected: group.Expected.Duration, Firm: group.Firm,
 		Topology: simulate.Wants{Gang: topology.Want(group.Topology), Segment: group.Segments.Size, Part: topology.Want(group.Segments.Want)},
+	}
+	if g.Near, err = numa.ParseLocality(string(group.GPUTopology.Required)); err != nil {
+		return nil, fmt.Errorf("gpuTopology.required: %w", err)
 	}
 	if g.Queue == "" {
 		g.Queue = ledger.Default

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	"github.com/muster-scheduling/muster/internal/numa"
 )
 
 // Scenario is one case.
@@ -36,6 +37,14 @@ type Nodes struct {
 	Count    int                 `json:"count"`
 	Capacity corev1.ResourceList `json:"capacity"`
 	Labels   map[string]string   `json:"labels"`
+	Layout   *Layout             `json:"layout"`
+}
+
+// Layout is how many GPUs are in each NUMA node and in each NVLink island, and the kubelet's topology manager policy.
+type Layout struct {
+	Policy numa.Policy `json:"policy"`
+	NUMA   []int64     `json:"numa"`
+	NVLink []int64     `json:"nvlink"`
 }
 
 // Topology is the spec of a Topology object and its name. It may be one that the API server would refuse.
@@ -78,6 +87,8 @@ type Gangs struct {
 	// Topology is asked of where all pods are together, Segments of each so many consecutive ones.
 	Topology Want     `json:"topology"`
 	Segments Segments `json:"segments"`
+	// GPUTopology is how near the GPUs of each pod have to be.
+	GPUTopology GPUTopology `json:"gpuTopology"`
 	// RunsOn are the nodes on which pods run from the beginning, and how many on each; Started is since when, before the beginning
 	// and so negative.
 	RunsOn  map[string]int  `json:"runsOn"`
@@ -88,6 +99,11 @@ type Gangs struct {
 type Want struct {
 	Required  string `json:"required"`
 	Preferred string `json:"preferred"`
+}
+
+// GPUTopology requires one NUMA node ("numa") or one NVLink island ("nvlink").
+type GPUTopology struct {
+	Required numa.Locality `json:"required"`
 }
 
 // Segments are parts of Size consecutive pods; without a Size all are one part, as the pods of a role are.
