@@ -21,7 +21,7 @@ type near struct {
 	// barred are nodes where room is being made for others who have to have GPUs near each other: pods that came before them
 	// might take just these.
 	barred map[int32]bool
-	// nodes are the nodes with those of the gang that are placed: all of them have to fit.
+	// nodes are what zones.without says of nodes, with the members that are placed: another has to fit all that it says.
 	nodes  map[int32][]numa.Node
 	placed []int32
 	// refusals say of nodes why they can not take the first member.
