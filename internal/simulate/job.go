@@ -89,7 +89,7 @@ func (s *Simulation) addJob(g Gang) error {
 	for i, name := range g.Bound {
 		at, ok := s.cluster.index[name]
 		if !ok || !request.Fits(s.cluster.free[at].Free) || s.cluster.refusal(at, j.aligned()) != "" {
-			return fmt.Errorf("gang %q: node %q, on which it runs from the beginning, does not exist or has no room", g.Name, name)
+			return fmt.Errorf("gang %q: node %q, on which it runs from the beginning, does not exist or has no room, or none near enough", g.Name, name)
 		}
 		s.cluster.occupy(at, j, int32(i))
 		j.members[i] = member{node: at, since: g.Started}

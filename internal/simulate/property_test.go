@@ -214,7 +214,27 @@ func startsAlone(t *rapid.T, w simulate.Workload, o simulate.Options, g simulate
 	return !run(t, start(t, w, o), time.Time{}).Gangs[0].FirstStart.IsZero()
 }
 
-// The same holds while people edit queues and nodes come and go.
+// Where no kubelet insists and no gang asks, layouts play no part.
+func TestLayoutsNobodyAsksFor(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, o := drawWorkload(t, false), drawOptions(t)
+		for i := range w.Gangs {
+			w.Gangs[i].Near = numa.Anywhere
+		}
+		with, without := w, w
+		with.Nodes, without.Nodes = slices.Clone(w.Nodes), slices.Clone(w.Nodes)
+		for i := range w.Nodes {
+			gpus := w.Nodes[i].Allocatable[simulate.GPU]
+			with.Nodes[i].Layout = &simulate.Layout{Policy: numa.BestEffort, NUMA: []int64{gpus / 2, gpus - gpus/2}, NVLink: []int64{gpus}}
+			without.Nodes[i].Layout = nil
+		}
+		if diff := cmp.Diff(run(t, start(t, without, o), time.Time{}).Gangs, run(t, start(t, with, o), time.Time{}).Gangs); diff != "" {
+			t.Fatalf("they do: %s", diff)
+		}
+	})
+}
+
+// What the audit checks holds as well while people edit queues and nodes come and go.
 func TestAnySteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, o := drawWorkload(t, false), drawOptions(t)
