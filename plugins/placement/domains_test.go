@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -23,7 +24,7 @@ func racks() *schedulingv1alpha1.Topology {
 }
 
 // wanting plans pods that all have to start, and want something of the topology together.
-func wanting(t *testing.T, pl *Planner, infos []fwk.NodeInfo, pods []*corev1.Pod, wants state.Wants) *Attempt {
+func wanting(t testing.TB, pl *Planner, infos []fwk.NodeInfo, pods []*corev1.Pod, wants state.Wants) *Attempt {
 	t.Helper()
 	for i, pod := range pods {
 		wants.Members = append(wants.Members, state.MemberWants{Pod: pod, Unit: -1, Rank: i})
@@ -164,5 +165,24 @@ func TestRanksOfNodes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The gang of 512 on 5,000 nodes in 250 racks in 10 blocks, as a leader's cycle plans it, filters included.
+func BenchmarkPlanInOneBlock(b *testing.B) {
+	var nodes []*corev1.Node
+	for i := range 5000 {
+		nodes = append(nodes, node(fmt.Sprintf("n%d", i), 8, "rack", fmt.Sprintf("r%d", i/20), "block", fmt.Sprintf("b%d", i/500)))
+	}
+	pl, infos := planner(b, nodes, nil)
+	levels := racks()
+	levels.Spec.Levels = append([]schedulingv1alpha1.TopologyLevel{{Name: "block", NodeLabel: "block"}}, levels.Spec.Levels...)
+	pl.gangs.SetTopology(levels)
+	pods := members("w", 512, 1)
+	for b.Loop() {
+		attempt := wanting(b, pl, infos, pods, state.Wants{Gang: topology.Want{Required: "block", Preferred: "rack"}})
+		if attempt.Result != gang.Placed || len(nodesOf(attempt)) != 64 {
+			b.Fatalf("%v on %d nodes: %s", attempt.Result, len(nodesOf(attempt)), attempt.Message)
+		}
 	}
 }
