@@ -57,6 +57,12 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, r.expire(ctx, stored)
 	}
 
+	// What belongs to a job that was deleted may be seen to vanish before the job is: nothing of it must be made again.
+	if len(p.create) > 0 && len(stored.State().Conditions) > 0 {
+		if gone, err := r.isGone(ctx, stored); err != nil || gone {
+			return reconcile.Result{}, err
+		}
+	}
 	createErr := r.createAll(ctx, job, &p)
 	createErr = r.kind.report(job, len(seen.pods) == 0, createErr, &p, r.now())
 	if err := r.writeStatus(ctx, stored, p.status); apierrors.IsConflict(err) {
@@ -72,6 +78,16 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: p.after}, nil
+}
+
+// isGone asks past the cache whether a job has been deleted.
+func (r *reconciler) isGone(ctx context.Context, stored trainingv1.Job) (bool, error) {
+	now := r.kind.newJob()
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(stored), now)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading %s %s/%s: %w", r.kind.name, stored.GetNamespace(), stored.GetName(), err)
+	}
+	return err != nil || now.GetUID() != stored.GetUID() || now.GetDeletionTimestamp() != nil, nil
 }
 
 // managedElsewhere says whether another controller runs the job.

@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
@@ -164,6 +166,31 @@ func TestNothingIsCreatedTwice(t *testing.T) {
 	if err := r.createAll(t.Context(), job, &p); err != nil {
 		t.Errorf("that they exist is no error: %v", err)
 	}
+	w.expectPods(bothWorkers)
+}
+
+// What a deleted job had is collected, and the caches may tell of that before they tell that the job is gone, or that another one
+// has its name.
+func TestNothingIsMadeAgainForAJobThatIsGone(t *testing.T) {
+	w := newWorld(t, tfWorkers("", ""))
+	w.settle()
+	if err := w.client.Delete(t.Context(), w.pod("tf-worker-0")); err != nil {
+		t.Fatal(err)
+	}
+	other := w.job()
+	other.SetUID("another")
+	other.SetResourceVersion("")
+	before := w.writes.Load()
+	for name, live := range map[string]client.Reader{
+		"gone":       fake.NewClientBuilder().WithScheme(testScheme(t)).Build(),
+		"made again": fake.NewClientBuilder().WithScheme(testScheme(t)).WithObjects(other).Build(),
+	} {
+		r := &reconciler{kind: w.kind, client: w.client, live: live, recorder: w.events, now: func() time.Time { return w.now }}
+		if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: w.key}); err != nil || w.writes.Load() != before {
+			t.Errorf("%s: %d writes, %v", name, w.writes.Load()-before, err)
+		}
+	}
+	w.settle()
 	w.expectPods(bothWorkers)
 }
 
