@@ -83,11 +83,13 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // isGone asks past the cache whether a job has been deleted.
 func (r *reconciler) isGone(ctx context.Context, stored trainingv1.Job) (bool, error) {
 	now := r.kind.newJob()
-	err := r.live.Get(ctx, client.ObjectKeyFromObject(stored), now)
-	if client.IgnoreNotFound(err) != nil {
+	switch err := r.live.Get(ctx, client.ObjectKeyFromObject(stored), now); {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
 		return false, fmt.Errorf("reading %s %s/%s: %w", r.kind.name, stored.GetNamespace(), stored.GetName(), err)
 	}
-	return err != nil || now.GetUID() != stored.GetUID() || now.GetDeletionTimestamp() != nil, nil
+	return now.GetUID() != stored.GetUID() || now.GetDeletionTimestamp() != nil, nil
 }
 
 // managedElsewhere says whether another controller runs the job.
