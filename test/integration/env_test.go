@@ -78,9 +78,14 @@ func (e *env) create(objects ...client.Object) {
 	for _, object := range objects {
 		namespaced, err := e.client.IsObjectNamespaced(object)
 		e.do(err)
-		if namespaced {
+		gvk, err := e.client.GroupVersionKindFor(object)
+		e.do(err)
+		switch {
+		case namespaced:
 			object.SetNamespace(e.namespace)
-		} else {
+		case gvk.Kind == "Queue":
+			e.queues = append(e.queues, object.GetName()) // It may only go after the gangs in it.
+		default:
 			e.global = append(e.global, object)
 		}
 		e.do(e.client.Create(e.Context(), object))
