@@ -226,4 +226,8 @@ func TestTFJobSuccess(t *testing.T) {
 	if got := variable(e.seen("alone-worker-0"), "TF_CONFIG"); got != "<unset>" {
 		t.Errorf("TF_CONFIG of a lone worker: %s", got)
 	}
+	// A gang whose evaluator has been cleaned up is not whole until its PodGroup is gone as well.
+	for _, job := range []string{"led", "equal", "alone"} {
+		e.expectNone(&podgroupv1alpha1.PodGroup{}, job)
+	}
 }
