@@ -184,11 +184,7 @@ func (pl *FairShare) reserve(request state.Request, attempt *placement.Attempt, 
 // outlook asks internal/reservation's question about a request.
 func (pl *FairShare) outlook(request state.Request, attempt *placement.Attempt) (reservation.Problem, state.Outlook) {
 	outlook := pl.gangs.Outlook(request, attempt.Table, attempt.Nodes)
-	asked := gang.Problem{Need: attempt.Problem.Need, Classes: make([]gang.Class, len(attempt.Problem.Classes))}
-	for i, class := range attempt.Problem.Classes {
-		class.Nodes, class.Score, class.Cost = attempt.Usable[i], nil, nil
-		asked.Classes[i] = class
-	}
+	asked := gang.Problem{Need: attempt.Problem.Need, Classes: attempt.UsableClasses()}
 	return reservation.Problem{
 		Table: attempt.Table, Gang: asked, Topology: attempt.Topology, Nodes: outlook.Nodes, Holds: outlook.Ahead, Now: outlook.Now, Runtime: request.Runtime,
 	}, outlook

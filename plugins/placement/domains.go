@@ -183,13 +183,19 @@ func (a *Attempt) FitsEmpty(nodes []fwk.NodeInfo) (bool, string, error) {
 	return false, refusals(answer), nil
 }
 
+// UsableClasses are the classes with all nodes that accept their members but for what they ask for, and no wishes.
+func (a *Attempt) UsableClasses() []gang.Class {
+	classes := slices.Clone(a.Problem.Classes)
+	for i := range classes {
+		classes[i].Nodes, classes[i].Score, classes[i].Cost = a.Usable[i], nil, nil
+	}
+	return classes
+}
+
 // emptied is the problem as if nothing ran on any node.
 func (a *Attempt) emptied(nodes []fwk.NodeInfo) gang.Problem {
 	p := a.Problem
-	p.Classes = slices.Clone(p.Classes)
-	for i := range p.Classes {
-		p.Classes[i].Nodes, p.Classes[i].Score, p.Classes[i].Cost = a.Usable[i], nil, nil
-	}
+	p.Classes = a.UsableClasses()
 	p.Nodes = make([]gang.Node, len(nodes))
 	for i, node := range nodes {
 		p.Nodes[i] = gang.Node{Free: make([]int64, a.Table.Len()), Idle: true}

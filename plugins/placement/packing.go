@@ -20,11 +20,11 @@ func (pl *Planner) pack(a *Attempt, c int, nodes []fwk.NodeInfo) {
 		class.Spread = true
 		return
 	}
-	allowed := make([]fwk.NodeInfo, len(class.Nodes))
+	free := make([]fragmentation.Node, len(class.Nodes))
 	for i, node := range class.Nodes {
-		allowed[i] = nodes[node]
+		free[i] = freeForShapes(nodes[node])
 	}
-	class.Cost = pl.costs(a.classes[c].request, class.Count, allowed)
+	class.Cost = pl.costs(a.classes[c].request, class.Count, free)
 }
 
 // spreads reports whether a pod takes the emptiest nodes first.
@@ -33,14 +33,8 @@ func (pl *Planner) spreads(pod *corev1.Pod) bool {
 }
 
 // costs is what pods of a request spoil on each node for those that are to come; nil where there are no GPUs to spoil.
-func (pl *Planner) costs(request resource.Amounts, pods int, nodes []fwk.NodeInfo) []int64 {
-	free := make([]fragmentation.Node, len(nodes))
-	any := false
-	for i, node := range nodes {
-		free[i] = freeForShapes(node)
-		any = any || len(free[i].GPUs) > 0
-	}
-	if !any {
+func (pl *Planner) costs(request resource.Amounts, pods int, free []fragmentation.Node) []int64 {
+	if !slices.ContainsFunc(free, func(node fragmentation.Node) bool { return len(node.GPUs) > 0 }) {
 		return nil
 	}
 	return pl.gangs.Mix().Costs(free, state.DemandOf(request), pods)
@@ -70,17 +64,20 @@ func (pl *Planner) Ranks(pod *corev1.Pod, nodes []fwk.NodeInfo) []int {
 		}
 		return ranks(keys)
 	}
-	costs := pl.costs(pl.requestOf(pod), 1, nodes)
+	free := make([]fragmentation.Node, len(nodes))
 	for i, node := range nodes {
-		free := freeForShapes(node)
-		key := []int64{0, 0, 0, free.CPU, free.Memory}
+		free[i] = freeForShapes(node)
+	}
+	costs := pl.costs(pl.requestOf(pod), 1, free)
+	for i, node := range nodes {
+		key := []int64{0, 0, 0, free[i].CPU, free[i].Memory}
 		if costs != nil {
 			key[0] = costs[i]
 		}
 		if idle(node) {
 			key[1] = 1
 		}
-		for _, devices := range free.GPUs {
+		for _, devices := range free[i].GPUs {
 			key[2] += devices.Free
 		}
 		keys[i] = key
