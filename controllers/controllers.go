@@ -40,10 +40,12 @@ func (o *options) all() []controller {
 		ClusterDomain:             os.Getenv("CUSTOM_CLUSTER_DOMAIN"),
 		PyTorchInitContainerImage: o.pyTorchInitContainerImage,
 	}
-	return []controller{
-		{"training", "TFJob", func(ctx context.Context, m manager.Manager) error { return training.SetupTFJob(ctx, m, jobs) }},
-		{"training", "PyTorchJob", func(ctx context.Context, m manager.Manager) error { return training.SetupPyTorchJob(ctx, m, jobs) }},
+	var all []controller
+	for _, c := range training.Controllers() {
+		setup := func(ctx context.Context, m manager.Manager) error { return c.Setup(ctx, m, jobs) }
+		all = append(all, controller{"training", c.Kind, setup})
 	}
+	return all
 }
 
 // families are the names of all families of controllers, sorted.

@@ -15,6 +15,7 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/kube"
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/query"
+	"github.com/muster-scheduling/muster/controllers/training"
 	"github.com/muster-scheduling/muster/internal/explain"
 )
 
@@ -26,17 +27,20 @@ type objectType struct {
 	newJob   func() trainingv1.Job // of a training job, whose gang is the PodGroup of the same name
 }
 
-var objectTypes = []objectType{
+var objectTypes = append([]objectType{
 	{kind: "Pod", names: []string{"pod", "pods", "po"}, resource: kube.Pods},
 	{kind: "PodGroup", names: []string{"podgroup", "podgroups", "pg"}, resource: kube.PodGroups},
-	{
-		kind: "PyTorchJob", names: []string{"pytorchjob", "pytorchjobs"}, resource: kube.PyTorchJobs,
-		newJob: func() trainingv1.Job { return &trainingv1.PyTorchJob{} },
-	},
-	{
-		kind: "TFJob", names: []string{"tfjob", "tfjobs"}, resource: kube.TFJobs,
-		newJob: func() trainingv1.Job { return &trainingv1.TFJob{} },
-	},
+}, jobTypes()...)
+
+// jobTypes are the types of training jobs.
+func jobTypes() []objectType {
+	var types []objectType
+	for _, c := range training.Controllers() {
+		resource := kube.TrainingJobs(c.Kind)
+		singular := strings.ToLower(c.Kind)
+		types = append(types, objectType{kind: c.Kind, names: []string{singular, resource.Name}, resource: resource, newJob: c.NewJob})
+	}
+	return types
 }
 
 // typeNames lists the types for the help.

@@ -27,7 +27,7 @@ func whatIfCommand() *cobra.Command {
 		Use:   "whatif -f FILE",
 		Short: "When and where a job would start if it were applied now, and whom that would evict",
 		Long: `Asks the scheduler that runs what it would do with a job, and creates nothing. The file holds what would be applied: a
-TFJob, a PyTorchJob, a Job, pods, or a PodGroup with what its pods come from. Each gang in it is asked about on its own,
+training job, a Job, pods, or a PodGroup with what its pods come from. Each gang in it is asked about on its own,
 as if it were the only one.`,
 		Example: `  kubectl muster whatif -f job.yaml
   kustomize build . | kubectl muster whatif -f - -n team-a -o json`,

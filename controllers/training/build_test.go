@@ -1,6 +1,7 @@
 package training
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -22,10 +23,11 @@ func readJob(t *testing.T, text string) (*kind, trainingv1.Job) {
 	if err := yaml.Unmarshal([]byte(text), &meta); err != nil {
 		t.Fatal(err)
 	}
-	k := map[string]*kind{tfJob.name: tfJob, pyTorchJob.name: pyTorchJob}[meta.Kind]
-	if k == nil {
+	i := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == meta.Kind })
+	if i < 0 {
 		t.Fatalf("no kind %q", meta.Kind)
 	}
+	k := kinds[i]
 	job := k.newJob()
 	if err := yaml.UnmarshalStrict([]byte(text), job); err != nil {
 		t.Fatal(err)

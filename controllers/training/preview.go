@@ -2,6 +2,8 @@ package training
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
@@ -9,19 +11,14 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
-// Preview returns what the controller would create for a new job of the kinds TFJob and PyTorchJob: the PodGroup, nil if
-// no pod of the job is in its gang, and all pods, leaders first. The job, of which namespace and name must be set, is not
+// Preview returns what the controller would create for a new job of any kind of Controllers: the PodGroup, nil if no pod of the job is in its gang, and all pods, leaders first. The job, of which namespace and name must be set, is not
 // changed. It fails on a job that the controller would refuse, with what the controller would say.
 func Preview(config Config, job trainingv1.Job) (*podgroupv1alpha1.PodGroup, []corev1.Pod, error) {
-	var k *kind
-	switch job.(type) {
-	case *trainingv1.TFJob:
-		k = tfJob
-	case *trainingv1.PyTorchJob:
-		k = pyTorchJob
-	default:
+	i := slices.IndexFunc(kinds, func(k *kind) bool { return reflect.TypeOf(k.newJob()) == reflect.TypeOf(job) })
+	if i < 0 {
 		return nil, nil, fmt.Errorf("no controller knows jobs of type %T", job)
 	}
+	k := kinds[i]
 	job = job.DeepCopyObject().(trainingv1.Job)
 	k.setAllDefaults(job)
 	if errs := k.validateJob(job); len(errs) > 0 {

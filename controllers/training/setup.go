@@ -56,16 +56,6 @@ func CachedObjects() map[client.Object]cache.ByObject {
 	}
 }
 
-// SetupTFJob adds the controller of TFJobs to a manager.
-func SetupTFJob(ctx context.Context, m manager.Manager, config Config) error {
-	return tfJob.setup(ctx, m, config)
-}
-
-// SetupPyTorchJob adds the controller of PyTorchJobs to a manager.
-func SetupPyTorchJob(ctx context.Context, m manager.Manager, config Config) error {
-	return pyTorchJob.setup(ctx, m, config)
-}
-
 // ownerIndex is the name of the index that finds the pods and services of a job of this kind by the job's UID.
 func (k *kind) ownerIndex() string {
 	return strings.ToLower(k.name) + ".uid"

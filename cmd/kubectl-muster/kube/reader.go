@@ -50,9 +50,12 @@ var (
 	PriorityClasses = Resource{schema.GroupVersion{Group: "scheduling.k8s.io", Version: "v1"}, "priorityclasses"}
 	RuntimeClasses  = Resource{schema.GroupVersion{Group: "node.k8s.io", Version: "v1"}, "runtimeclasses"}
 	PodGroups       = Resource{schema.GroupVersion{Group: "scheduling.x-k8s.io", Version: "v1alpha1"}, "podgroups"}
-	TFJobs          = Resource{schema.GroupVersion{Group: "kubeflow.org", Version: "v1"}, "tfjobs"}
-	PyTorchJobs     = Resource{schema.GroupVersion{Group: "kubeflow.org", Version: "v1"}, "pytorchjobs"}
 )
+
+// TrainingJobs is how training jobs of a kind of kubeflow.org/v1 are served.
+func TrainingJobs(kind string) Resource {
+	return Resource{schema.GroupVersion{Group: "kubeflow.org", Version: "v1"}, strings.ToLower(kind) + "s"}
+}
 
 func core(name string) Resource {
 	return Resource{schema.GroupVersion{Version: "v1"}, name}

@@ -67,10 +67,13 @@ func (c *collection) add(o object) error {
 		}
 		group.Name = o.Name
 		return c.addGroup(o.title(), &group)
-	case trainingv1.GroupVersion.String() + " TFJob":
-		return c.addTrainingJob(o, &trainingv1.TFJob{})
-	case trainingv1.GroupVersion.String() + " PyTorchJob":
-		return c.addTrainingJob(o, &trainingv1.PyTorchJob{})
+	}
+	if o.APIVersion == trainingv1.GroupVersion.String() {
+		for _, controller := range training.Controllers() {
+			if o.Kind == controller.Kind {
+				return c.addTrainingJob(o, controller.NewJob())
+			}
+		}
 	}
 	c.note("%s is left out: the answer is as if it changed nothing", o.title())
 	return nil
@@ -181,7 +184,7 @@ func (c *collection) join() ([]Gang, error) {
 		c.gangs[i].Question.Pods = append(c.gangs[i].Question.Pods, pod)
 	}
 	if len(c.gangs) == 0 {
-		return nil, errors.New("there is nothing in it that Muster schedules: no PodGroup, Pod, Job, TFJob or PyTorchJob")
+		return nil, errors.New("there is nothing in it that Muster schedules: no PodGroup, Pod, Job or training job")
 	}
 	for _, g := range c.gangs {
 		if len(g.Question.Pods) == 0 {
