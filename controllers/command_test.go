@@ -22,6 +22,8 @@ func discovery(t *testing.T) *httptest.Server {
 		"v1": {{Name: "pods", Kind: "Pod", Namespaced: true}, {Name: "services", Kind: "Service", Namespaced: true}},
 		"kubeflow.org/v1": {
 			{Name: "tfjobs", Kind: "TFJob", Namespaced: true}, {Name: "pytorchjobs", Kind: "PyTorchJob", Namespaced: true},
+			{Name: "jaxjobs", Kind: "JAXJob", Namespaced: true}, {Name: "xgboostjobs", Kind: "XGBoostJob", Namespaced: true},
+			{Name: "paddlejobs", Kind: "PaddleJob", Namespaced: true}, {Name: "mxjobs", Kind: "MXJob", Namespaced: true},
 		},
 		"scheduling.x-k8s.io/v1alpha1": {{Name: "podgroups", Kind: "PodGroup", Namespaced: true}},
 		"autoscaling/v2":               {{Name: "horizontalpodautoscalers", Kind: "HorizontalPodAutoscaler", Namespaced: true}},

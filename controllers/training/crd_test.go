@@ -91,6 +91,8 @@ func parse(t *testing.T, text string) map[string]any {
 
 func TestCRDs(t *testing.T) {
 	tf, pytorch := loadCRD(t, "kubeflow.org_tfjobs.yaml"), loadCRD(t, "kubeflow.org_pytorchjobs.yaml")
+	jax, xgboost := loadCRD(t, "kubeflow.org_jaxjobs.yaml"), loadCRD(t, "kubeflow.org_xgboostjobs.yaml")
+	paddle, mx := loadCRD(t, "kubeflow.org_paddlejobs.yaml"), loadCRD(t, "kubeflow.org_mxjobs.yaml")
 	job := func(name, spec string) string {
 		return "apiVersion: kubeflow.org/v1\nmetadata: {name: " + name + "}\nspec: " + spec
 	}
@@ -138,6 +140,56 @@ func TestCRDs(t *testing.T) {
 		{"both nproc", pytorch, job("a", `{nprocPerNode: "2", elasticPolicy: {nProcPerNode: 2}, pytorchReplicaSpecs: {Worker: {}}}`), "", "not both"},
 		{"nproc", pytorch, job("a", `{nprocPerNode: "many", pytorchReplicaSpecs: {Worker: {}}}`), "", "should match"},
 		{"metrics need the exact key", pytorch, job("a", `{elasticPolicy: {metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]}, pytorchReplicaSpecs: {worker: {}}}`), "", "must be spelled Worker"},
+
+		{"plain", jax, job("a", `{jaxReplicaSpecs: {worker: {replicas: 3}}}`), "", ""},
+		{"nothing", jax, job("a", `{}`), "", "Required"},
+		{"unknown type", jax, job("a", `{jaxReplicaSpecs: {Worker: {}, Master: {}}}`), "", "the only replica type of a JAXJob is Worker"},
+		{"twice", jax, job("a", `{jaxReplicaSpecs: {Worker: {}, worker: {}}}`), "", "given twice"},
+		{"no worker replica", jax, job("a", `{jaxReplicaSpecs: {Worker: {replicas: 0}}}`), "", "Worker must have at least 1 replica"},
+		{"min available too large", jax, job("a", `{runPolicy: {schedulingPolicy: {minAvailable: 4}}, jaxReplicaSpecs: {Worker: {replicas: 3}}}`), "", "minAvailable cannot be more"},
+		{"queue changed", jax, job("a", `{runPolicy: {schedulingPolicy: {queue: b}}, jaxReplicaSpecs: {Worker: {}}}`), job("a", `{jaxReplicaSpecs: {Worker: {}}}`), "queue cannot be changed"},
+		{"managed by changed", jax, job("a", `{runPolicy: {managedBy: kueue.x-k8s.io/multikueue}, jaxReplicaSpecs: {Worker: {}}}`), job("a", `{jaxReplicaSpecs: {Worker: {}}}`), "managedBy cannot be changed"},
+		{"name", jax, job("1a", `{jaxReplicaSpecs: {Worker: {}}}`), "", "begin with a letter"},
+		{"name too long", jax, job(strings.Repeat("a", 54), `{jaxReplicaSpecs: {Worker: {replicas: 11}}}`), "", "too long"},
+
+		{"plain", xgboost, job("a", `{xgbReplicaSpecs: {Master: {}, worker: {replicas: 3}}}`), "", ""},
+		{"no worker", xgboost, job("a", `{xgbReplicaSpecs: {master: {replicas: 1}}}`), "", ""},
+		{"no master", xgboost, job("a", `{xgbReplicaSpecs: {Worker: {}}}`), "", "a Master with exactly 1 replica is needed"},
+		{"two masters", xgboost, job("a", `{xgbReplicaSpecs: {Master: {replicas: 2}}}`), "", "a Master with exactly 1 replica is needed"},
+		{"no master replica", xgboost, job("a", `{xgbReplicaSpecs: {Master: {replicas: 0}, Worker: {}}}`), "", "a Master with exactly 1 replica is needed"},
+		{"unknown type", xgboost, job("a", `{xgbReplicaSpecs: {Master: {}, Server: {}}}`), "", "the replica types of an XGBoostJob are Master and Worker"},
+		{"twice", xgboost, job("a", `{xgbReplicaSpecs: {Master: {}, Worker: {}, worker: {}}}`), "", "given twice"},
+		{"min available too large", xgboost, job("a", `{runPolicy: {schedulingPolicy: {minAvailable: 4}}, xgbReplicaSpecs: {Master: {}, Worker: {replicas: 2}}}`), "", "minAvailable cannot be more"},
+		{"queue changed", xgboost, job("a", `{runPolicy: {schedulingPolicy: {queue: b}}, xgbReplicaSpecs: {Master: {}}}`), job("a", `{xgbReplicaSpecs: {Master: {}}}`), "queue cannot be changed"},
+		{"managed by changed", xgboost, job("a", `{runPolicy: {managedBy: kueue.x-k8s.io/multikueue}, xgbReplicaSpecs: {Master: {}}}`), job("a", `{xgbReplicaSpecs: {Master: {}}}`), "managedBy cannot be changed"},
+		{"name", xgboost, job("1a", `{xgbReplicaSpecs: {Master: {}}}`), "", "begin with a letter"},
+		{"name too long", xgboost, job(strings.Repeat("a", 54), `{xgbReplicaSpecs: {Master: {}, Worker: {replicas: 11}}}`), "", "too long"},
+
+		{"plain", paddle, job("a", `{elasticPolicy: {minReplicas: 1, maxReplicas: 3, maxRestarts: 2}, paddleReplicaSpecs: {master: {replicas: 2}, Worker: {replicas: 3}}}`), "", ""},
+		{"unknown type", paddle, job("a", `{paddleReplicaSpecs: {Worker: {}, PS: {}}}`), "", "the replica types of a PaddleJob are Master and Worker"},
+		{"twice", paddle, job("a", `{paddleReplicaSpecs: {Worker: {}, worker: {}}}`), "", "given twice"},
+		{"no replica", paddle, job("a", `{paddleReplicaSpecs: {Worker: {replicas: 0}, Master: {replicas: 0}}}`), "", "at least one replica is needed"},
+		{"elastic bounds", paddle, job("a", `{elasticPolicy: {minReplicas: 4, maxReplicas: 3}, paddleReplicaSpecs: {Worker: {}}}`), "", "minReplicas cannot be more than maxReplicas"},
+		{"min available too large", paddle, job("a", `{runPolicy: {schedulingPolicy: {minAvailable: 4}}, paddleReplicaSpecs: {Worker: {replicas: 2}, Master: {}}}`), "", "minAvailable cannot be more"},
+		{"queue changed", paddle, job("a", `{runPolicy: {schedulingPolicy: {queue: b}}, paddleReplicaSpecs: {Worker: {}}}`), job("a", `{paddleReplicaSpecs: {Worker: {}}}`), "queue cannot be changed"},
+		{"managed by changed", paddle, job("a", `{runPolicy: {managedBy: kueue.x-k8s.io/multikueue}, paddleReplicaSpecs: {Worker: {}}}`), job("a", `{paddleReplicaSpecs: {Worker: {}}}`), "managedBy cannot be changed"},
+		{"name", paddle, job("1a", `{paddleReplicaSpecs: {Worker: {}}}`), "", "begin with a letter"},
+		{"name too long", paddle, job(strings.Repeat("a", 54), `{paddleReplicaSpecs: {Worker: {replicas: 11}}}`), "", "too long"},
+
+		{"plain", mx, job("a", `{jobMode: MXTrain, mxReplicaSpecs: {Scheduler: {}, Server: {replicas: 2}, Worker: {replicas: 3}}}`), "", ""},
+		{"no scheduler", mx, job("a", `{mxReplicaSpecs: {worker: {}, Scheduler: {replicas: 0}}}`), "", ""},
+		{"tuning", mx, job("a", `{jobMode: MXTune, mxReplicaSpecs: {TunerTracker: {}, tunerserver: {replicas: 2}, Tuner: {}}}`), "", ""},
+		{"no mode", mx, job("a", `{jobMode: "", mxReplicaSpecs: {Worker: {}}}`), "", ""},
+		{"unknown mode", mx, job("a", `{jobMode: MXServe, mxReplicaSpecs: {Worker: {}}}`), "", "Unsupported value"},
+		{"unknown type", mx, job("a", `{mxReplicaSpecs: {Worker: {}, PS: {}}}`), "", "the replica types of an MXJob are Scheduler, Server, Worker, TunerTracker, TunerServer and Tuner"},
+		{"two schedulers", mx, job("a", `{mxReplicaSpecs: {scheduler: {replicas: 2}}}`), "", "Scheduler must have at most 1 replica"},
+		{"twice", mx, job("a", `{mxReplicaSpecs: {Worker: {}, worker: {}}}`), "", "given twice"},
+		{"no replica", mx, job("a", `{mxReplicaSpecs: {Worker: {replicas: 0}}}`), "", "at least one replica is needed"},
+		{"min available too large", mx, job("a", `{runPolicy: {schedulingPolicy: {minAvailable: 4}}, mxReplicaSpecs: {Worker: {replicas: 2}, Server: {}}}`), "", "minAvailable cannot be more"},
+		{"queue changed", mx, job("a", `{runPolicy: {schedulingPolicy: {queue: b}}, mxReplicaSpecs: {Worker: {}}}`), job("a", `{mxReplicaSpecs: {Worker: {}}}`), "queue cannot be changed"},
+		{"managed by changed", mx, job("a", `{runPolicy: {managedBy: kueue.x-k8s.io/multikueue}, mxReplicaSpecs: {Worker: {}}}`), job("a", `{mxReplicaSpecs: {Worker: {}}}`), "managedBy cannot be changed"},
+		{"name", mx, job("1a", `{mxReplicaSpecs: {Worker: {}}}`), "", "begin with a letter"},
+		{"name too long", mx, job(strings.Repeat("a", 48), `{mxReplicaSpecs: {TunerTracker: {replicas: 11}}}`), "", "too long"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,6 +30,9 @@ type kind struct {
 	// exists, the workers do.
 	leaders []trainingv1.ReplicaType
 
+	// masterRole is the type whose pods alone get the role master. Empty: those of the leading type, else worker 0.
+	masterRole trainingv1.ReplicaType
+
 	// worker is the type that computes.
 	worker trainingv1.ReplicaType
 
@@ -53,7 +56,7 @@ type kind struct {
 	environment func(k *kind, config Config, job trainingv1.Job) injector
 
 	// succeeded says whether a job without a leader has ended well. The members are all workers, or all there are if
-	// the job has no worker.
+	// the job has no worker. Nil: when all of them have.
 	succeeded func(job trainingv1.Job, workers []member) bool
 
 	// tolerates says whether the job goes on when a pod of this type fails for good, as long as others of the type are
@@ -76,18 +79,32 @@ func (k *kind) operator() string {
 	return strings.ToLower(k.name) + "-controller"
 }
 
+// inAllContainers adds variables to every container. They come behind those of the user: where both give one of the same
+// name, it is the later that counts.
+func inAllContainers(variables func(member) []corev1.EnvVar) injector {
+	return func(m member, pod *corev1.PodSpec) {
+		env := variables(m)
+		for i := range pod.Containers {
+			pod.Containers[i].Env = append(pod.Containers[i].Env, env...)
+		}
+	}
+}
+
 // leader is the replica type that leads the job, and false if the workers do.
 func (k *kind) leader(job trainingv1.Job) (trainingv1.ReplicaType, bool) {
 	for _, t := range k.leaders {
-		if job.Replicas()[t] != nil {
+		if spec := job.Replicas()[t]; spec != nil && *spec.Replicas > 0 {
 			return t, true
 		}
 	}
 	return "", false
 }
 
-// isMaster says whether a pod gets the role master: those of the leading type, else worker 0.
+// isMaster says whether a pod gets the role master.
 func (k *kind) isMaster(job trainingv1.Job, rtype trainingv1.ReplicaType, index int32) bool {
+	if k.masterRole != "" {
+		return rtype == k.masterRole
+	}
 	if leader, ok := k.leader(job); ok {
 		return rtype == leader
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // kinds are all kinds of training jobs.
-var kinds = []*kind{tfJob, pyTorchJob}
+var kinds = []*kind{tfJob, pyTorchJob, jaxJob, xgBoostJob, paddleJob, mxJob}
 
 // Controller is the controller of one kind of training jobs.
 type Controller struct {

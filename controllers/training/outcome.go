@@ -26,7 +26,7 @@ func (k *kind) isRunning(job trainingv1.Job, members []member) bool {
 
 func (k *kind) hasSucceeded(job trainingv1.Job, members []member) bool {
 	leading, leader := k.leading(job, members)
-	if leader {
+	if leader || k.succeeded == nil {
 		return allMembers(leading, member.succeeded)
 	}
 	return k.succeeded(job, leading)

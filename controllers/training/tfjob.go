@@ -71,22 +71,22 @@ func tfEnvironment(k *kind, config Config, job trainingv1.Job) injector {
 		return func(member, *corev1.PodSpec) {}
 	}
 	addresses := tfCluster(k, config, job)
-	whole, dynamic := tfJSON(addresses), job.(*trainingv1.TFJob).Spec.EnableDynamicWorker
+	whole, dynamic := asJSON(addresses), job.(*trainingv1.TFJob).Spec.EnableDynamicWorker
 	return func(m member, pod *corev1.PodSpec) {
 		c := mainContainer(pod.Containers, k.container)
 		if c == nil {
 			return
 		}
-		task := tfJSON(tfTask{Type: strings.ToLower(string(m.rtype)), Index: m.index})
+		task := asJSON(tfTask{Type: strings.ToLower(string(m.rtype)), Index: m.index})
 		value := `{"cluster":` + whole + `,"task":` + task + `,"environment":"cloud"}`
 		if dynamic {
-			value = `{"cluster":` + tfJSON(tfSparseCluster(addresses, m)) + `,"task":` + task + `}`
+			value = `{"cluster":` + asJSON(tfSparseCluster(addresses, m)) + `,"task":` + task + `}`
 		}
 		c.Env = append(c.Env, corev1.EnvVar{Name: "TF_CONFIG", Value: value})
 	}
 }
 
-func tfJSON(value any) string {
+func asJSON(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
 		panic(fmt.Sprintf("strings and integers cannot be written as JSON: %v", err))

@@ -25,4 +25,8 @@ type Job interface {
 var (
 	_ Job = &TFJob{}
 	_ Job = &PyTorchJob{}
+	_ Job = &JAXJob{}
+	_ Job = &XGBoostJob{}
+	_ Job = &PaddleJob{}
+	_ Job = &MXJob{}
 )

@@ -12,7 +12,14 @@ var GroupVersion = schema.GroupVersion{Group: "kubeflow.org", Version: "v1"}
 // AddToScheme registers the kinds of this package. It fails only if another type is registered under one of their
 // names already.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &TFJob{}, &TFJobList{}, &PyTorchJob{}, &PyTorchJobList{})
+	scheme.AddKnownTypes(GroupVersion,
+		&TFJob{}, &TFJobList{},
+		&PyTorchJob{}, &PyTorchJobList{},
+		&JAXJob{}, &JAXJobList{},
+		&XGBoostJob{}, &XGBoostJobList{},
+		&PaddleJob{}, &PaddleJobList{},
+		&MXJob{}, &MXJobList{},
+	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }
