@@ -2,6 +2,7 @@ package training
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -154,9 +155,7 @@ func TestMXEnvironment(t *testing.T) {
 		"m-worker-2":    {"DMLC_ROLE": "worker", "DMLC_WORKER_ID": "2", "MX_CONFIG": cluster + `"worker","index":2}}`},
 	}
 	for _, env := range want {
-		for name, value := range common {
-			env[name] = value
-		}
+		maps.Copy(env, common)
 	}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

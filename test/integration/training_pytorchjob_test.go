@@ -144,15 +144,15 @@ func TestPyTorchJobElastic(t *testing.T) {
 }
 
 // scale sets the number of workers as kubectl scale does.
-func (e *env) scale(job *trainingv1.PyTorchJob, workers int32) {
+func (e *env) scale(job trainingv1.Job, workers int32) {
 	e.Helper()
 	scale := &autoscalingv1.Scale{}
 	e.do(e.client.SubResource("scale").Get(e.Context(), job, scale))
 	if scale.Status.Selector == "" {
-		e.Errorf("the scale of %s has no selector: %+v", job.Name, scale)
+		e.Errorf("the scale of %s has no selector: %+v", job.GetName(), scale)
 	}
 	patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, workers)
-	e.do(e.client.SubResource("scale").Patch(e.Context(), job.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch))))
+	e.do(e.client.SubResource("scale").Patch(e.Context(), job.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, []byte(patch))))
 }
 
 // expectMinimum waits until the PodGroup asks for so many members.
