@@ -1,6 +1,7 @@
 package training
 
 import (
+	"strings"
 	"testing"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
@@ -76,5 +77,52 @@ spec:
 				t.Errorf("elastic policy %+v", e)
 			}
 		})
+	}
+}
+
+// TestDefaultsOfEachKind: what is left open of a replica type is filled in by its kind.
+func TestDefaultsOfEachKind(t *testing.T) {
+	tests := []struct {
+		kind, field, container string
+		rtype                  trainingv1.ReplicaType
+		policy                 trainingv1.RestartPolicy
+		portName               string
+		port                   int32
+	}{
+		{"TFJob", "tfReplicaSpecs", "tensorflow", "Evaluator", "Never", "tfjob-port", 2222},
+		{"PyTorchJob", "pytorchReplicaSpecs", "pytorch", "Worker", "OnFailure", "pytorchjob-port", 23456},
+		{"JAXJob", "jaxReplicaSpecs", "jax", "Worker", "Never", "jaxjob-port", 6666},
+		{"XGBoostJob", "xgbReplicaSpecs", "xgboost", "Master", "Never", "xgboostjob-port", 9999},
+		{"PaddleJob", "paddleReplicaSpecs", "paddle", "Master", "OnFailure", "master", 36543},
+		{"MXJob", "mxReplicaSpecs", "mxnet", "TunerTracker", "Never", "mxjob-port", 9091},
+	}
+	if len(tests) != len(kinds) {
+		t.Errorf("%d of %d kinds are looked at", len(tests), len(kinds))
+	}
+	for _, tt := range tests {
+		t.Run(tt.kind, func(t *testing.T) {
+			k, job := readyJob(t, "{kind: "+tt.kind+", metadata: {name: j}, spec: {"+tt.field+": {"+strings.ToLower(string(tt.rtype))+
+				": {template: {spec: {containers: [{name: side}, {name: "+tt.container+"}]}}}}}}")
+			spec := job.Replicas()[tt.rtype]
+			if len(job.Replicas()) != 1 || spec == nil || *spec.Replicas != 1 || spec.RestartPolicy != tt.policy {
+				t.Fatalf("replicas: %+v, %s: %+v", job.Replicas(), tt.rtype, spec)
+			}
+			side, main := spec.Template.Spec.Containers[0], spec.Template.Spec.Containers[1]
+			if len(side.Ports) != 0 || len(main.Ports) != 1 || main.Ports[0].Name != tt.portName || main.Ports[0].ContainerPort != tt.port {
+				t.Errorf("ports %v and, beside it, %v", main.Ports, side.Ports)
+			}
+			if got := k.operator(); got != strings.ToLower(tt.kind)+"-controller" {
+				t.Errorf("operator %s", got)
+			}
+		})
+	}
+}
+
+func TestMXJobMode(t *testing.T) {
+	for given, want := range map[string]trainingv1.MXJobMode{"": trainingv1.MXTrain, "jobMode: MXTune,": trainingv1.MXTune} {
+		_, job := readyJob(t, "{kind: MXJob, metadata: {name: j}, spec: {"+given+" mxReplicaSpecs: {Worker: {}}}}")
+		if got := job.(*trainingv1.MXJob).Spec.JobMode; got != want {
+			t.Errorf("%q: mode %s, want %s", given, got, want)
+		}
 	}
 }

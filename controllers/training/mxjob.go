@@ -45,7 +45,7 @@ func validateMXJob(job trainingv1.Job) field.ErrorList {
 	}
 	if s := job.Replicas()[trainingv1.MXScheduler]; s != nil && *s.Replicas > 1 {
 		path := field.NewPath("spec", "mxReplicaSpecs").Key("Scheduler").Child("replicas")
-		errs = append(errs, field.Invalid(path, *s.Replicas, "must be 1"))
+		errs = append(errs, field.Invalid(path, *s.Replicas, "must not be more than 1"))
 	}
 	return errs
 }

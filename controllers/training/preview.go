@@ -11,7 +11,8 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
-// Preview returns what the controller would create for a new job of any kind of Controllers: the PodGroup, nil if no pod of the job is in its gang, and all pods, leaders first. The job, of which namespace and name must be set, is not
+// Preview returns what the controller would create for a new job, of a kind that Controllers names: the PodGroup, nil if
+// no pod of the job is in its gang, and all pods, leaders first. The job, of which namespace and name must be set, is not
 // changed. It fails on a job that the controller would refuse, with what the controller would say.
 func Preview(config Config, job trainingv1.Job) (*podgroupv1alpha1.PodGroup, []corev1.Pod, error) {
 	i := slices.IndexFunc(kinds, func(k *kind) bool { return reflect.TypeOf(k.newJob()) == reflect.TypeOf(job) })

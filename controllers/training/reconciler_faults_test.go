@@ -62,7 +62,7 @@ func TestAnInvalidJobGetsNothing(t *testing.T) {
 	w := newWorld(t, strings.Replace(tfWorkers("", ""), "name: tensorflow", "name: main", 1))
 	w.settle()
 	w.expectStates("Failed")
-	want := `TFJob tf is not valid: spec.tfReplicaSpecs[Worker].template.spec.containers: Invalid value: "main": one container of a TFJob must be named "tensorflow"`
+	want := `TFJob tf is not valid: spec.tfReplicaSpecs[Worker].template.spec.containers: Invalid value: "main": in jobs of kind TFJob one container must be named "tensorflow"`
 	if got := w.message(trainingv1.JobFailed); got != want {
 		t.Errorf("got %q", got)
 	}

@@ -106,7 +106,7 @@ func (k *kind) validateReplica(path *field.Path, spec *trainingv1.ReplicaSpec) f
 			names = append(names, c.Name)
 		}
 		errs = append(errs, field.Invalid(containers, strings.Join(names, ", "),
-			fmt.Sprintf("one container of a %s must be named %q", k.name, k.container)))
+			fmt.Sprintf("in jobs of kind %s one container must be named %q", k.name, k.container)))
 	}
 	for i, c := range spec.Template.Spec.Containers {
 		if c.Image == "" {

@@ -7,6 +7,10 @@ import (
 
 func TestValidation(t *testing.T) {
 	const container = "template: {spec: {containers: [{name: tensorflow, image: i}, {name: pytorch, image: i}]}}"
+	of := func(name string) string { return "template: {spec: {containers: [{name: " + name + ", image: i}]}}" }
+	kind := func(kind, spec string) string {
+		return "{apiVersion: kubeflow.org/v1, kind: " + kind + ", metadata: {name: j}, spec: {" + spec + "}}"
+	}
 	long := strings.Repeat("a", 53)
 	tf := func(name, spec string) string {
 		return "{apiVersion: kubeflow.org/v1, kind: TFJob, metadata: {name: " + name + "}, spec: {" + spec + "}}"
@@ -26,7 +30,7 @@ func TestValidation(t *testing.T) {
 		{"type given twice", tf("j", "tfReplicaSpecs: {worker: {"+container+"}, Worker: {"+container+"}}"), `spec.tfReplicaSpecs[worker]: Duplicate value: "worker"`},
 		{"negative", tf("j", "tfReplicaSpecs: {Worker: {replicas: -1, "+container+"}}"), `spec.tfReplicaSpecs[Worker].replicas: Invalid value: -1: must not be negative`},
 		{"no container", tf("j", "tfReplicaSpecs: {Worker: {}}"), `spec.tfReplicaSpecs[Worker].template.spec.containers: Required value: a container named "tensorflow" is needed`},
-		{"no main container", tf("j", "tfReplicaSpecs: {Worker: {template: {spec: {containers: [{name: a, image: i}, {name: b, image: i}]}}}}"), `spec.tfReplicaSpecs[Worker].template.spec.containers: Invalid value: "a, b": one container of a TFJob must be named "tensorflow"`},
+		{"no main container", tf("j", "tfReplicaSpecs: {Worker: {template: {spec: {containers: [{name: a, image: i}, {name: b, image: i}]}}}}"), `spec.tfReplicaSpecs[Worker].template.spec.containers: Invalid value: "a, b": in jobs of kind TFJob one container must be named "tensorflow"`},
 		{"no image", tf("j", "tfReplicaSpecs: {Worker: {template: {spec: {containers: [{name: tensorflow}]}}}}"), `spec.tfReplicaSpecs[Worker].template.spec.containers[0].image: Required value: container tensorflow has no image`},
 		{"unreadable template", tf("j", "tfReplicaSpecs: {Worker: {template: {spec: {containers: 7}}}}"), `spec.tfReplicaSpecs[Worker].template: Invalid value: is not a pod template: json: cannot unmarshal number into Go struct field PodSpec.spec.containers of type []v1.Container`},
 		{"restart policy", tf("j", "tfReplicaSpecs: {Worker: {restartPolicy: Maybe, "+container+"}}"), `spec.tfReplicaSpecs[Worker].restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never", "ExitCode"`},
@@ -39,6 +43,27 @@ func TestValidation(t *testing.T) {
 		{"elastic without worker", pytorch("elasticPolicy: {}, pytorchReplicaSpecs: {Master: {" + container + "}}"), `spec.elasticPolicy: Forbidden: needs a Worker in spec.pytorchReplicaSpecs`},
 		{"elastic bounds", pytorch("elasticPolicy: {minReplicas: 3, maxReplicas: 2}, pytorchReplicaSpecs: {Worker: {" + container + "}}"), `spec.elasticPolicy.minReplicas: Invalid value: 3: must not be more than maxReplicas`},
 		{"both nproc", pytorch("nprocPerNode: auto, elasticPolicy: {nProcPerNode: 2}, pytorchReplicaSpecs: {Worker: {" + container + "}}"), `spec.elasticPolicy.nProcPerNode: Forbidden: give spec.nprocPerNode or this, not both`},
+
+		{"jax", kind("JAXJob", "jaxReplicaSpecs: {worker: {replicas: 2, "+of("jax")+"}}"), ""},
+		{"jax master", kind("JAXJob", "jaxReplicaSpecs: {Master: {"+of("jax")+"}}"), `spec.jaxReplicaSpecs[Master]: Unsupported value: "Master": supported values: "Worker"`},
+		{"jax without replica", kind("JAXJob", "jaxReplicaSpecs: {Worker: {replicas: 0, "+of("jax")+"}}"), `spec.jaxReplicaSpecs: Invalid value: 0: at least one replica is needed`},
+		{"jax container", kind("JAXJob", "jaxReplicaSpecs: {Worker: {"+of("main")+"}}"), `spec.jaxReplicaSpecs[Worker].template.spec.containers: Invalid value: "main": in jobs of kind JAXJob one container must be named "jax"`},
+
+		{"xgboost", kind("XGBoostJob", "xgbReplicaSpecs: {master: {"+of("xgboost")+"}, Worker: {replicas: 0, "+of("xgboost")+"}}"), ""},
+		{"xgboost without master", kind("XGBoostJob", "xgbReplicaSpecs: {Worker: {"+of("xgboost")+"}}"), `spec.xgbReplicaSpecs[Master]: Required value: the workers have nothing to meet at without a master`},
+		{"xgboost without master replica", kind("XGBoostJob", "xgbReplicaSpecs: {Master: {replicas: 0, "+of("xgboost")+"}, Worker: {"+of("xgboost")+"}}"), `spec.xgbReplicaSpecs[Master].replicas: Invalid value: 0: must be 1`},
+		{"xgboost with two masters", kind("XGBoostJob", "xgbReplicaSpecs: {Master: {replicas: 2, "+of("xgboost")+"}}"), `spec.xgbReplicaSpecs[Master].replicas: Invalid value: 2: must be 1`},
+		{"xgboost container", kind("XGBoostJob", "xgbReplicaSpecs: {Master: {"+of("main")+"}}"), `spec.xgbReplicaSpecs[Master].template.spec.containers: Invalid value: "main": in jobs of kind XGBoostJob one container must be named "xgboost"`},
+
+		{"paddle", kind("PaddleJob", "paddleReplicaSpecs: {Master: {replicas: 2, "+of("paddle")+"}, Worker: {"+of("paddle")+"}}"), ""},
+		{"paddle type", kind("PaddleJob", "paddleReplicaSpecs: {PS: {"+of("paddle")+"}}"), `spec.paddleReplicaSpecs[PS]: Unsupported value: "PS": supported values: "Master", "Worker"`},
+		{"paddle container", kind("PaddleJob", "paddleReplicaSpecs: {Worker: {"+of("main")+"}}"), `spec.paddleReplicaSpecs[Worker].template.spec.containers: Invalid value: "main": in jobs of kind PaddleJob one container must be named "paddle"`},
+
+		{"mx", kind("MXJob", "mxReplicaSpecs: {Scheduler: {"+of("mxnet")+"}, server: {"+of("mxnet")+"}, Worker: {"+of("mxnet")+"}}"), ""},
+		{"mx for tuning", kind("MXJob", "jobMode: MXTune, mxReplicaSpecs: {tunertracker: {"+of("mxnet")+"}, TunerServer: {"+of("mxnet")+"}, Tuner: {"+of("mxnet")+"}}"), ""},
+		{"mx with two schedulers", kind("MXJob", "mxReplicaSpecs: {Scheduler: {replicas: 2, "+of("mxnet")+"}}"), `spec.mxReplicaSpecs[Scheduler].replicas: Invalid value: 2: must not be more than 1`},
+		{"mx mode", kind("MXJob", "jobMode: MXServe, mxReplicaSpecs: {Worker: {"+of("mxnet")+"}}"), `spec.jobMode: Unsupported value: "MXServe": supported values: "MXTrain", "MXTune"`},
+		{"mx container", kind("MXJob", "mxReplicaSpecs: {Tuner: {"+of("main")+"}}"), `spec.mxReplicaSpecs[Tuner].template.spec.containers: Invalid value: "main": in jobs of kind MXJob one container must be named "mxnet"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,8 +14,8 @@ type JAXJobSpec struct {
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
-	// jaxReplicaSpecs describes the pods of each replica type: Worker only. Upper and lower case
-	// are the same. The main container is named jax.
+	// jaxReplicaSpecs describes the pods of the replica type Worker. Upper and lower case are the same. The main
+	// container is named jax.
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=2
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.lowerAscii() == 'worker')",message="the only replica type of a JAXJob is Worker"

@@ -49,9 +49,8 @@ type MXJobSpec struct {
 	// +optional
 	JobMode MXJobMode `json:"jobMode,omitempty"`
 
-	// mxReplicaSpecs describes the pods of each replica type: Scheduler, Server and Worker to
-	// train; TunerTracker, TunerServer and Tuner to tune. Upper and lower case are the same. The main container of each is
-	// named mxnet.
+	// mxReplicaSpecs describes the pods of each replica type: Scheduler, Server and Worker to train; TunerTracker,
+	// TunerServer and Tuner to tune. Upper and lower case are the same. The main container of each is named mxnet.
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=8
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.lowerAscii() in ['scheduler', 'server', 'worker', 'tunertracker', 'tunerserver', 'tuner'])",message="the replica types of an MXJob are Scheduler, Server, Worker, TunerTracker, TunerServer and Tuner"

@@ -51,8 +51,8 @@ type PaddleJobSpec struct {
 	// +optional
 	ElasticPolicy *PaddleElasticPolicy `json:"elasticPolicy,omitempty"`
 
-	// paddleReplicaSpecs describes the pods of each replica type: Master and Worker. Upper and
-	// lower case are the same. The main container of each is named paddle.
+	// paddleReplicaSpecs describes the pods of each replica type: Master and Worker. Upper and lower case are the same.
+	// The main container of each is named paddle.
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=4
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.lowerAscii() in ['master', 'worker'])",message="the replica types of a PaddleJob are Master and Worker"

@@ -20,8 +20,8 @@ type XGBoostJobSpec struct {
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
-	// xgbReplicaSpecs describes the pods of each replica type: Master, which is needed, and
-	// Worker. Upper and lower case are the same. The main container of each is named xgboost.
+	// xgbReplicaSpecs describes the pods of each replica type: Master, which is needed, and Worker. Upper and lower
+	// case are the same. The main container of each is named xgboost.
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=4
 	// +kubebuilder:validation:XValidation:rule="self.all(t, t.lowerAscii() in ['master', 'worker'])",message="the replica types of an XGBoostJob are Master and Worker"
