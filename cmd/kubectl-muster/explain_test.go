@@ -26,6 +26,10 @@ func TestParseObject(t *testing.T) {
 		{[]string{"podgroups.scheduling.x-k8s.io", "a"}, "PodGroup", "a"},
 		{[]string{"pytorchjobs.kubeflow.org/a"}, "PyTorchJob", "a"},
 		{[]string{"tfjob/a"}, "TFJob", "a"},
+		{[]string{"jaxjob/a"}, "JAXJob", "a"},
+		{[]string{"XGBoostJob", "a"}, "XGBoostJob", "a"},
+		{[]string{"paddlejobs/a"}, "PaddleJob", "a"},
+		{[]string{"mxjobs.kubeflow.org/a"}, "MXJob", "a"},
 	} {
 		kind, name, err := parseObject(test.args)
 		if err != nil || kind.kind != test.kind || name != test.name {

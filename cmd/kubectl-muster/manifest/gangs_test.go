@@ -104,6 +104,20 @@ spec:
     Worker: {replicas: 2, template: {spec: {containers: [{name: pytorch, image: i}]}}}
     Master: {template: {spec: {containers: [{name: pytorch, image: i}]}}}`,
 			[]string{"PyTorchJob ns/torch: ns/torch min 3 queue nlp ns/torch-master-0 ns/torch-worker-0 ns/torch-worker-1"}, nil},
+		{"JAXJob and MXJob", `
+apiVersion: kubeflow.org/v1
+kind: JAXJob
+metadata: {name: jax}
+spec: {jaxReplicaSpecs: {Worker: {replicas: 2, template: {spec: {containers: [{name: jax, image: i}]}}}}}
+---
+apiVersion: kubeflow.org/v1
+kind: MXJob
+metadata: {name: mx}
+spec:
+  mxReplicaSpecs:
+    Scheduler: {template: {spec: {containers: [{name: mxnet, image: i}]}}}
+    Worker: {template: {spec: {containers: [{name: mxnet, image: i}]}}}`,
+			[]string{"JAXJob ns/jax: ns/jax min 2 ns/jax-worker-0 ns/jax-worker-1", "MXJob ns/mx: ns/mx min 2 ns/mx-scheduler-0 ns/mx-worker-0"}, nil},
 		{"TFJob with a pod of another scheduler, and what else is applied with it", `
 apiVersion: v1
 kind: ConfigMap
