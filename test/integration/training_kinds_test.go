@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,7 @@ func (e *env) expectPort(service, name string, number int32) {
 	}
 }
 
-// expectMasters checks which pods have the role master; each job has at most one. These are the pods with the role master.
+// expectMasters checks that these pods have the role master, and no others.
 func (e *env) expectMasters(names ...string) {
 	e.Helper()
 	var masters []string
@@ -39,7 +40,7 @@ func (e *env) expectMasters(names ...string) {
 			masters = append(masters, p.Name)
 		}
 	}
-	if len(masters) != len(names) || len(names) > 0 && masters[0] != names[0] {
+	if !slices.Equal(masters, names) {
 		e.Errorf("the masters are %v, want %v", masters, names)
 	}
 }
@@ -83,21 +84,23 @@ func (e *env) expectFinished(kind string, job trainingv1.Job) {
 }
 
 // expectFailure creates a job of which a pod ends with 1 and is not restarted, and waits until it has failed.
-func expectFailure(t *testing.T, kind string, make func(failing *trainingv1.ReplicaSpec) trainingv1.Job) {
+func expectFailure(t *testing.T, kind string, build func(failing *trainingv1.ReplicaSpec) trainingv1.Job) {
 	t.Helper()
 	e := setUp(t, node("node", cpu(2)))
-	job := make(replicas(1, cpu(1), runFor("200ms"), exit(1), restarts(trainingv1.RestartPolicyNever)))
+	job := build(replicas(1, cpu(1), runFor("200ms"), exit(1), restarts(trainingv1.RestartPolicyNever)))
 	e.create(job)
 	e.expectReasonGiven(job, trainingv1.JobFailed, kind+"Failed", "replica(s) failed")
 	e.expectNone(&podgroupv1alpha1.PodGroup{}, job.GetName())
 	e.expectRestarts(job, 0)
+	e.delete(job)
+	e.expectPods()
 }
 
 // expectRestart creates a job of which a pod is killed once and then ends well, waits until it has been replaced, and
 // returns the job.
-func expectRestart(e *env, make func(failing *trainingv1.ReplicaSpec) trainingv1.Job) trainingv1.Job {
+func expectRestart(e *env, build func(failing *trainingv1.ReplicaSpec) trainingv1.Job) trainingv1.Job {
 	e.Helper()
-	job := make(replicas(1, cpu(1), runFor("300ms"), exit(137), onTry(1), restarts(trainingv1.RestartPolicyExitCode)))
+	job := build(replicas(1, cpu(1), runFor("300ms"), exit(137), onTry(1), restarts(trainingv1.RestartPolicyExitCode)))
 	e.mayBreak(job.GetName()) // until the pod is replaced
 	e.create(job)
 	e.expectRestarts(job, 1)
