@@ -12,7 +12,7 @@ var GroupVersion = schema.GroupVersion{Group: "scheduling.muster.dev", Version: 
 // AddToScheme registers the kinds of this package. It fails only if another type is registered under one of their
 // names already.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Queue{}, &QueueList{}, &Topology{}, &TopologyList{})
+	scheme.AddKnownTypes(GroupVersion, &Queue{}, &QueueList{}, &Topology{}, &TopologyList{}, &PodPolicy{}, &PodPolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

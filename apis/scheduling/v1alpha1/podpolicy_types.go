@@ -1,0 +1,241 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PodPolicySpec says which pods a policy is for, and what it sets on them.
+type PodPolicySpec struct {
+	// order is the policy's place among those that match the same pod: lower ones come first, those of equal order by name. Where
+	// several set one thing, the last that sets it Always decides, else the first that sets it IfAbsent.
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=-1000000
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	Order int32 `json:"order,omitempty"`
+
+	// match says which pods the policy is for.
+	Match PodPolicyMatch `json:"match"`
+
+	// set is what those pods get.
+	Set PodPolicySettings `json:"set"`
+}
+
+// PodPolicyMatch says which pods a policy is for: those of which all that is given holds.
+// +kubebuilder:validation:XValidation:rule="has(self.podSelector) || has(self.namespaceSelector) || (has(self.expression) && self.expression != '')",message="at least one of podSelector, namespaceSelector and expression is needed; for all pods write expression: 'true'"
+type PodPolicyMatch struct {
+	// podSelector picks pods by their labels. Absent or empty, it picks all.
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'] && (e.operator in ['In', 'NotIn']) == (has(e.values) && size(e.values) > 0))",message="an operator is In or NotIn with values, or Exists or DoesNotExist without"
+	// +optional
+	PodSelector *metav1.LabelSelector `json:"podSelector,omitempty"`
+
+	// namespaceSelector picks the pods of namespaces by the labels of those. Absent or empty, it picks all.
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'] && (e.operator in ['In', 'NotIn']) == (has(e.values) && size(e.values) > 0))",message="an operator is In or NotIn with values, or Exists or DoesNotExist without"
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// expression is a CEL expression that is true for the pods in question. It is asked only for pods that the selectors pick. It
+	// knows pod, the pod as in its manifest (pod.metadata.labels, pod.spec.containers), and namespace, with namespace.name and
+	// namespace.labels. A field that the manifest lacks has to be asked for with has(), or read with pod.?spec.?hostname.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Expression string `json:"expression,omitempty"`
+}
+
+// SetWhen says whether a setting gives way to what is there.
+// +kubebuilder:validation:Enum=IfAbsent;Always
+type SetWhen string
+
+const (
+	// SetIfAbsent leaves alone what the pod brings along.
+	SetIfAbsent SetWhen = "IfAbsent"
+
+	// SetAlways replaces what the pod brings along.
+	SetAlways SetWhen = "Always"
+)
+
+// PodPolicySettings is what a policy sets on a pod.
+type PodPolicySettings struct {
+	// schedulerName is the scheduler that places the pod, such as muster. It counts as absent when it is default-scheduler, which
+	// the API server fills in where the manifest names none.
+	// +optional
+	SchedulerName *PodPolicyName `json:"schedulerName,omitempty"`
+
+	// queue is the pod's queue, in its label scheduling.muster.dev/queue. It counts as absent when neither the pod nor its namespace
+	// has that label.
+	// +optional
+	Queue *PodPolicyName `json:"queue,omitempty"`
+
+	// priorityClassName is the pod's priority class. Where no such class exists it is not set, and the policy's status tells. The
+	// API server fills in a class that is the default of the cluster: then it is not absent.
+	// +optional
+	PriorityClassName *PodPolicyName `json:"priorityClassName,omitempty"`
+
+	// labels are labels of the pod.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=key
+	// +optional
+	Labels []PodPolicyLabel `json:"labels,omitempty"`
+
+	// annotations are annotations of the pod.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=key
+	// +optional
+	Annotations []PodPolicyAnnotation `json:"annotations,omitempty"`
+
+	// tolerations are added to those of the pod, unless one of these tolerates the same. None is ever taken away.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// env are environment variables of every container of the pod; not of init containers and ephemeral ones.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Env []PodPolicyEnv `json:"env,omitempty"`
+
+	// sharedMemory mounts memory at /dev/shm in every container that has nothing mounted there; not in init containers and
+	// ephemeral ones. What is written to it counts towards the container's memory.
+	// +optional
+	SharedMemory *PodPolicySharedMemory `json:"sharedMemory,omitempty"`
+}
+
+// PodPolicyName is a name to set.
+type PodPolicyName struct {
+	// value is the name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Value string `json:"value"`
+
+	// when says whether it replaces a name that is there.
+	// +kubebuilder:default=IfAbsent
+	// +optional
+	When SetWhen `json:"when,omitempty"`
+}
+
+// PodPolicyLabel is a label to set.
+// +kubebuilder:validation:XValidation:rule="self.key != 'scheduling.muster.dev/skip-pod-policies'",message="scheduling.muster.dev/skip-pod-policies is the users' own"
+type PodPolicyLabel struct {
+	// key is the label's key.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	Key string `json:"key"`
+
+	// value is the label's value; it may be empty.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$`
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// when says whether it replaces a value that is there.
+	// +kubebuilder:default=IfAbsent
+	// +optional
+	When SetWhen `json:"when,omitempty"`
+}
+
+// PodPolicyAnnotation is an annotation to set.
+// +kubebuilder:validation:XValidation:rule="self.key != 'scheduling.muster.dev/pod-policies'",message="scheduling.muster.dev/pod-policies tells what policies did"
+type PodPolicyAnnotation struct {
+	// key is the annotation's key.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	Key string `json:"key"`
+
+	// value is the annotation's value; it may be empty.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// when says whether it replaces a value that is there.
+	// +kubebuilder:default=IfAbsent
+	// +optional
+	When SetWhen `json:"when,omitempty"`
+}
+
+// PodPolicyEnv is an environment variable to set.
+// +kubebuilder:validation:XValidation:rule="!has(self.fieldPath) || self.fieldPath == '' || !has(self.value) || self.value == ''",message="value and fieldPath exclude each other"
+type PodPolicyEnv struct {
+	// name is the variable's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z][-._a-zA-Z0-9]*$`
+	Name string `json:"name"`
+
+	// value is the variable's value; it may be empty.
+	// +kubebuilder:validation:MaxLength=4096
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// fieldPath names the field of the pod that the value is taken from, in place of value: metadata.name, metadata.namespace,
+	// metadata.uid, metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName, spec.serviceAccountName, status.hostIP or
+	// status.podIP.
+	// +kubebuilder:validation:MaxLength=384
+	// +kubebuilder:validation:Pattern=`^(metadata\.(name|namespace|uid|(labels|annotations)\['[-A-Za-z0-9_./]+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIP|podIP))?$`
+	// +optional
+	FieldPath string `json:"fieldPath,omitempty"`
+
+	// when says whether it replaces a variable of that name.
+	// +kubebuilder:default=IfAbsent
+	// +optional
+	When SetWhen `json:"when,omitempty"`
+}
+
+// PodPolicySharedMemory is memory at /dev/shm.
+type PodPolicySharedMemory struct {
+	// sizeLimit is how much of it there is. Absent, the pod's memory limits are what bounds it.
+	// +optional
+	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty"`
+}
+
+// PodPolicyStatus is what is known about a policy.
+type PodPolicyStatus struct {
+	// conditions are Ready.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// PodPolicy says what pods of one sort get when they are created: a scheduler, a queue, tolerations and the like. A policy that
+// cannot be followed is left out, and never keeps a pod from starting.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster
+// +kubebuilder:printcolumn:name="Order",type=integer,JSONPath=`.spec.order`
+// +kubebuilder:printcolumn:name="Scheduler",type=string,JSONPath=`.spec.set.schedulerName.value`
+// +kubebuilder:printcolumn:name="Queue",type=string,JSONPath=`.spec.set.queue.value`
+// +kubebuilder:printcolumn:name="Priority",type=string,JSONPath=`.spec.set.priorityClassName.value`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type PodPolicy struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says which pods the policy is for, and what it sets on them.
+	Spec PodPolicySpec `json:"spec"`
+
+	// status is what is known about the policy.
+	// +optional
+	Status PodPolicyStatus `json:"status,omitempty"`
+}
+
+// PodPolicyList is a list of PodPolicies.
+// +kubebuilder:object:root=true
+type PodPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// items are the PodPolicies.
+	Items []PodPolicy `json:"items"`
+}
