@@ -37,8 +37,9 @@ type PodPolicyMatch struct {
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 
 	// expression is a CEL expression that is true for the pods in question. It is asked only for pods that the selectors pick. It
-	// knows pod, the pod as in its manifest (pod.metadata.labels, pod.spec.containers), and namespace, with namespace.name and
-	// namespace.labels. A field that the manifest lacks has to be asked for with has(), or read with pod.?spec.?hostname.
+	// knows pod, the pod as in its manifest (pod.metadata.labels, pod.spec.containers), and namespaceObject, of which it knows
+	// metadata.name and metadata.labels. A field that the manifest lacks has to be asked for with has(), or read with
+	// pod.?spec.?hostname.orValue('').
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Expression string `json:"expression,omitempty"`

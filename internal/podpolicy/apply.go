@@ -1,0 +1,161 @@
+package podpolicy
+
+import (
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+)
+
+// Namespace is what matters of the namespace that a pod is created in. A pod that is being created may not name it itself.
+type Namespace struct {
+	Name   string
+	Labels map[string]string
+}
+
+// Surroundings is what the outcome depends on, the pod and the policies aside.
+type Surroundings struct {
+	Namespace Namespace
+
+	// PriorityClasses are the names of the PriorityClasses that exist: the API server refuses pods that name another.
+	PriorityClasses sets.Set[string]
+}
+
+// Change is one thing that was changed on a pod.
+type Change struct {
+	Policy string `json:"policy"`         // the name of the policy that wanted it
+	Field  string `json:"field"`          // such as spec.schedulerName, label KEY, annotation KEY, env NAME, toleration, volume
+	From   string `json:"from,omitempty"` // the value before; "" where there was none
+	To     string `json:"to,omitempty"`   // the value now
+
+	// Containers is the number of containers that it was changed in; 0 where it is of the pod itself.
+	Containers int `json:"containers,omitempty"`
+}
+
+// Result is what Apply made of a pod.
+type Result struct {
+	// Pod is the pod as it is to be: the one that was given if nothing changes, else a copy, with the annotation
+	// v1alpha1.PodPoliciesAnnotation.
+	Pod *corev1.Pod
+
+	// Changes are what is different, in a fixed order.
+	Changes []Change
+
+	// Problems are the policies that were left out, or followed in part, for this pod, in the order of the policies.
+	Problems []*Problem
+}
+
+// Apply gives the pod what the policies want for it; they have to be in the order of Sort. It never fails: what cannot be
+// followed is left out, and told in Problems. See the package's comment for why it is idempotent. Pods that opted out, and mirrors
+// of static pods, which the kubelet runs whatever the API server holds, are left as they are.
+func Apply(pod *corev1.Pod, around Surroundings, policies []*Policy) Result {
+	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror || optedOut(pod, around.Namespace) {
+		return Result{Pod: pod}
+	}
+	bare, before := withoutRecord(pod)
+	chosen := make([]bool, len(policies))
+	for i, p := range policies {
+		chosen[i] = slices.Contains(before.Policies, p.name) && p.picksNamespace(around.Namespace)
+	}
+	now, changes, problems := settle(bare, around, policies, chosen)
+	for {
+		grew, failed := choose(&subject{pod: now, namespace: around.Namespace}, policies, chosen)
+		if grew {
+			now, changes, problems = settle(bare, around, policies, chosen)
+		}
+		if !grew || len(changes) == 0 {
+			problems = append(problems, failed...)
+			break
+		}
+	}
+	result := Result{Pod: pod, Changes: changes, Problems: inOrder(problems, policies)}
+	if len(changes) == 0 {
+		return result
+	}
+	writeRecord(now, before, names(policies, chosen), changes)
+	if !annotationsFit(now) {
+		return Result{Pod: pod, Problems: tooLarge(changes)}
+	}
+	result.Pod = now
+	return result
+}
+
+// optedOut says whether policies are to be kept off the pod. What the pod says goes before what its namespace says.
+func optedOut(pod *corev1.Pod, namespace Namespace) bool {
+	switch pod.Labels[v1alpha1.SkipPodPoliciesLabel] {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return namespace.Labels[v1alpha1.SkipPodPoliciesLabel] == "true"
+}
+
+// choose adds to chosen the policies that match, and returns whether there were any, and the policies that could not say.
+func choose(s *subject, policies []*Policy, chosen []bool) (grew bool, failed []*Problem) {
+	for i, p := range policies {
+		if chosen[i] {
+			continue
+		}
+		matches, err := p.matches(s)
+		if err != nil {
+			failed = append(failed, &Problem{Policy: p.name, Reason: v1alpha1.ReasonExpressionFailed, Err: err})
+		}
+		if matches {
+			chosen[i], grew = true, true
+		}
+	}
+	return grew, failed
+}
+
+// settle returns what the chosen policies make of the pod, which is left as it is.
+func settle(pod *corev1.Pod, around Surroundings, policies []*Policy, chosen []bool) (*corev1.Pod, []Change, []*Problem) {
+	wanted := newWishes(around)
+	for i, p := range policies {
+		if chosen[i] {
+			wanted.add(p)
+		}
+	}
+	now := pod.DeepCopy()
+	return now, wanted.grant(now), wanted.problems
+}
+
+func names(policies []*Policy, chosen []bool) []string {
+	var names []string
+	for i, p := range policies {
+		if chosen[i] {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// inOrder sorts problems by the place of their policies.
+func inOrder(problems []*Problem, policies []*Policy) []*Problem {
+	if len(problems) < 2 {
+		return problems
+	}
+	place := make(map[string]int, len(policies))
+	for i, p := range policies {
+		place[p.name] = i
+	}
+	slices.SortStableFunc(problems, func(a, b *Problem) int { return place[a.Policy] - place[b.Policy] })
+	return problems
+}
+
+// tooLarge blames the policies that changed something, once each.
+func tooLarge(changes []Change) []*Problem {
+	var problems []*Problem
+	blamed := sets.New[string]()
+	for _, change := range changes {
+		if !blamed.Has(change.Policy) {
+			blamed.Insert(change.Policy)
+			problems = append(problems, &Problem{Policy: change.Policy, Reason: v1alpha1.ReasonTooLarge,
+				Err: errors.New("the pod's annotations would become larger than 256 KiB")})
+		}
+	}
+	return problems
+}

@@ -1,0 +1,158 @@
+package podpolicy
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"pgregory.net/rapid"
+
+	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+)
+
+// The properties are tried with few keys and values, so that policies meet each other: one sets what another matches by.
+var (
+	anyKey   = rapid.SampledFrom([]string{"a", "b", "c", v1alpha1.QueueLabel})
+	anyValue = rapid.SampledFrom([]string{"", "1", "2", "3"})
+	anyName  = rapid.SampledFrom([]string{"x", "y", "default-scheduler"})
+	anyWhen  = rapid.SampledFrom([]v1alpha1.SetWhen{v1alpha1.SetIfAbsent, v1alpha1.SetAlways, ""})
+	anyMap   = rapid.MapOfN(anyKey, anyValue, 0, 3)
+
+	anyExpression = rapid.SampledFrom([]string{
+		"", "true", "false",
+		"pod.metadata.labels['a'] == '1'", // fails where there is no such label
+		"has(pod.metadata.annotations)",
+		"!has(pod.metadata.annotations)",
+		"has(pod.metadata.labels) && 'b' in pod.metadata.labels",
+		"!has(pod.spec.volumes)",
+		"has(pod.spec.tolerations) && size(pod.spec.tolerations) > 1",
+		"pod.?spec.?schedulerName.orValue('') == 'x'",
+		"pod.spec.containers.all(c, has(c.env) && c.env.exists(e, e.name == 'E1' && e.?value.orValue('') == '1'))",
+		"'a' in namespaceObject.metadata.labels",
+		"pod.spec.containers", // no bool
+	})
+
+	anyToleration = rapid.Custom(func(t *rapid.T) corev1.Toleration {
+		return corev1.Toleration{Key: anyKey.Draw(t, "key"), Operator: rapid.SampledFrom([]corev1.TolerationOperator{"", "Exists"}).Draw(t, "operator"),
+			Effect: rapid.SampledFrom([]corev1.TaintEffect{"", "NoSchedule", "NoExecute"}).Draw(t, "effect")}
+	})
+)
+
+func drawSelector(t *rapid.T, name string) *metav1.LabelSelector {
+	switch rapid.IntRange(0, 4).Draw(t, name) {
+	case 0:
+		return &metav1.LabelSelector{MatchLabels: map[string]string{anyKey.Draw(t, "key"): anyValue.Draw(t, "value")}}
+	case 1:
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: anyKey.Draw(t, "key"), Operator: metav1.LabelSelectorOpDoesNotExist}}}
+	default:
+		return nil
+	}
+}
+
+func drawName(t *rapid.T, name string) *v1alpha1.PodPolicyName {
+	if rapid.Bool().Draw(t, name) {
+		return nil
+	}
+	return &v1alpha1.PodPolicyName{Value: anyName.Draw(t, name), When: anyWhen.Draw(t, "when")}
+}
+
+func drawPolicy(t *rapid.T, i int) *Policy {
+	set := v1alpha1.PodPolicySettings{
+		SchedulerName: drawName(t, "scheduler"), Queue: drawName(t, "queue"), PriorityClassName: drawName(t, "priority"),
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "labels") {
+		set.Labels = append(set.Labels, v1alpha1.PodPolicyLabel{Key: anyKey.Draw(t, "key"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "annotations") {
+		set.Annotations = append(set.Annotations, v1alpha1.PodPolicyAnnotation{Key: anyKey.Draw(t, "key"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "env") {
+		e := v1alpha1.PodPolicyEnv{Name: rapid.SampledFrom([]string{"E1", "E2"}).Draw(t, "name"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")}
+		if e.Value == "" && rapid.Bool().Draw(t, "field") {
+			e.FieldPath = "metadata.labels['a']"
+		}
+		set.Env = append(set.Env, e)
+	}
+	set.Tolerations = rapid.SliceOfN(anyToleration, 0, 2).Draw(t, "tolerations")
+	if rapid.Bool().Draw(t, "shared memory") {
+		set.SharedMemory = &v1alpha1.PodPolicySharedMemory{}
+	}
+	policy := &v1alpha1.PodPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("p", i)}, Spec: v1alpha1.PodPolicySpec{
+		Order: rapid.Int32Range(0, 3).Draw(t, "order"), Set: set,
+		Match: v1alpha1.PodPolicyMatch{PodSelector: drawSelector(t, "pods"), NamespaceSelector: drawSelector(t, "namespaces"), Expression: anyExpression.Draw(t, "expression")},
+	}}
+	compiled, err := Compile(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled
+}
+
+func drawPolicies(t *rapid.T) []*Policy {
+	var policies []*Policy
+	for i := range rapid.IntRange(0, 5).Draw(t, "policies") {
+		policies = append(policies, drawPolicy(t, i))
+	}
+	Sort(policies)
+	return policies
+}
+
+func drawPod(t *rapid.T) *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: anyMap.Draw(t, "labels"), Annotations: anyMap.Draw(t, "annotations")}}
+	pod.Spec.SchedulerName = rapid.SampledFrom([]string{"", "x", "y", corev1.DefaultSchedulerName}).Draw(t, "scheduler")
+	pod.Spec.PriorityClassName = rapid.SampledFrom([]string{"", "x"}).Draw(t, "priority")
+	pod.Spec.HostIPC = rapid.Bool().Draw(t, "host IPC")
+	pod.Spec.Tolerations = rapid.SliceOfN(anyToleration, 0, 2).Draw(t, "tolerations")
+	if rapid.Bool().Draw(t, "volume") {
+		pod.Spec.Volumes = []corev1.Volume{{Name: sharedMemoryVolume}}
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "containers") {
+		var c corev1.Container
+		for range rapid.IntRange(0, 3).Draw(t, "env") {
+			c.Env = append(c.Env, corev1.EnvVar{Name: rapid.SampledFrom([]string{"E1", "E2"}).Draw(t, "name"), Value: anyValue.Draw(t, "value")})
+		}
+		if rapid.Bool().Draw(t, "env from") {
+			c.EnvFrom = []corev1.EnvFromSource{{}}
+		}
+		if rapid.Bool().Draw(t, "mount") {
+			c.VolumeMounts = []corev1.VolumeMount{{MountPath: rapid.SampledFrom([]string{"/dev/shm", "/dev/shm/", "/data"}).Draw(t, "path")}}
+		}
+		pod.Spec.Containers = append(pod.Spec.Containers, c)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "forged") == 0 {
+		pod.Annotations[v1alpha1.PodPoliciesAnnotation] = rapid.SampledFrom([]string{"", "null", "[]", `{"policies":["p0","p9"],"more":-1}`}).Draw(t, "record")
+	}
+	return pod
+}
+
+func drawSurroundings(t *rapid.T) Surroundings {
+	return Surroundings{Namespace: Namespace{Name: "n", Labels: anyMap.Draw(t, "namespace")}, PriorityClasses: sets.New("x")}
+}
+
+func TestApplyingTwiceIsApplyingOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pod, around, policies := drawPod(t), drawSurroundings(t), drawPolicies(t)
+		once := Apply(pod, around, policies)
+		twice := Apply(once.Pod, around, policies)
+		if len(twice.Changes) != 0 || twice.Pod != once.Pod {
+			t.Fatalf("the second time %+v was changed:\n%s", twice.Changes, cmp.Diff(once.Pod, twice.Pod))
+		}
+	})
+}
+
+func TestApplyKeepsWhatItIsGiven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pod, around, policies := drawPod(t), drawSurroundings(t), drawPolicies(t)
+		before := pod.DeepCopy()
+		result := Apply(pod, around, policies)
+		if diff := cmp.Diff(before, pod); diff != "" {
+			t.Fatalf("the pod was changed in place:\n%s", diff)
+		}
+		if (result.Pod == pod) != (len(result.Changes) == 0) {
+			t.Fatalf("%d changes are told", len(result.Changes))
+		}
+	})
+}
