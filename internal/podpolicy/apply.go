@@ -1,6 +1,7 @@
 package podpolicy
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -50,19 +51,20 @@ type Result struct {
 
 // Apply gives the pod what the policies want for it; they have to be in the order of Sort. It never fails: what cannot be
 // followed is left out, and told in Problems. See the package's comment for why it is idempotent. Pods that opted out, and mirrors
-// of static pods, which the kubelet runs whatever the API server holds, are left as they are.
-func Apply(pod *corev1.Pod, around Surroundings, policies []*Policy) Result {
+// of static pods, which the kubelet runs whatever the API server holds, are left as they are. When the context ends, expressions
+// that are in a loop fail; all else is still done.
+func Apply(ctx context.Context, pod *corev1.Pod, around Surroundings, policies []*Policy) Result {
 	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror || optedOut(pod, around.Namespace) {
 		return Result{Pod: pod}
 	}
 	bare, before := withoutRecord(pod)
-	chosen := make([]bool, len(policies))
+	chosen, told := make([]bool, len(policies)), sets.New(before.Policies...)
 	for i, p := range policies {
-		chosen[i] = slices.Contains(before.Policies, p.name) && p.picksNamespace(around.Namespace)
+		chosen[i] = told.Has(p.name) && p.picksNamespace(around.Namespace)
 	}
 	now, changes, problems := settle(bare, around, policies, chosen)
 	for {
-		grew, failed := choose(&subject{pod: now, namespace: around.Namespace}, policies, chosen)
+		grew, failed := choose(ctx, &subject{pod: now, namespace: around.Namespace}, policies, chosen)
 		if grew {
 			now, changes, problems = settle(bare, around, policies, chosen)
 		}
@@ -95,12 +97,12 @@ func optedOut(pod *corev1.Pod, namespace Namespace) bool {
 }
 
 // choose adds to chosen the policies that match, and returns whether there were any, and the policies that could not say.
-func choose(s *subject, policies []*Policy, chosen []bool) (grew bool, failed []*Problem) {
+func choose(ctx context.Context, s *subject, policies []*Policy, chosen []bool) (grew bool, failed []*Problem) {
 	for i, p := range policies {
 		if chosen[i] {
 			continue
 		}
-		matches, err := p.matches(s)
+		matches, err := p.matches(ctx, s)
 		if err != nil {
 			failed = append(failed, &Problem{Policy: p.name, Reason: v1alpha1.ReasonExpressionFailed, Err: err})
 		}

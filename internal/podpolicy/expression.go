@@ -1,6 +1,7 @@
 package podpolicy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +16,10 @@ import (
 // more for those on long strings and lists. An expression that looks at each container of a pod with 100 of them costs
 // some 2,000.
 const costLimit = 50_000
+
+// interruptCheck is after how many steps of its loops an expression looks whether its time is over: what CEL takes for one
+// operation can be long, such as the comparison of two large maps.
+const interruptCheck = 16
 
 // environment is what all expressions are compiled in.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
@@ -42,16 +47,17 @@ func compileExpression(text string) (*expression, error) {
 	if out := ast.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("it gives %s, not bool", out)
 	}
-	program, err := env.Program(ast, cel.CostLimit(costLimit))
+	program, err := env.Program(ast, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptCheck))
 	if err != nil {
 		return nil, err
 	}
 	return &expression{program}, nil
 }
 
-// holds evaluates the expression. It fails if that fails, costs more than costLimit or gives no bool.
-func (e *expression) holds(variables map[string]any) (bool, error) {
-	value, _, err := e.program.Eval(variables)
+// holds evaluates the expression. It fails if that fails, costs more than costLimit, gives no bool, or is in a loop when the
+// context ends.
+func (e *expression) holds(ctx context.Context, variables map[string]any) (bool, error) {
+	value, _, err := e.program.ContextEval(ctx, variables)
 	if err != nil {
 		return false, fmt.Errorf("evaluate spec.match.expression: %w", err)
 	}
@@ -105,7 +111,7 @@ func toMap(pod *corev1.Pod) (asMap map[string]any, err error) {
 }
 
 // matches says whether the policy is for the pod.
-func (p *Policy) matches(s *subject) (bool, error) {
+func (p *Policy) matches(ctx context.Context, s *subject) (bool, error) {
 	if !p.picks(s) {
 		return false, nil
 	}
@@ -116,7 +122,7 @@ func (p *Policy) matches(s *subject) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return p.expression.holds(variables)
+	return p.expression.holds(ctx, variables)
 }
 
 // picks says whether the policy's selectors pick the pod.

@@ -135,8 +135,8 @@ func drawSurroundings(t *rapid.T) Surroundings {
 func TestApplyingTwiceIsApplyingOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pod, around, policies := drawPod(t), drawSurroundings(t), drawPolicies(t)
-		once := Apply(pod, around, policies)
-		twice := Apply(once.Pod, around, policies)
+		once := Apply(t.Context(), pod, around, policies)
+		twice := Apply(t.Context(), once.Pod, around, policies)
 		if len(twice.Changes) != 0 || twice.Pod != once.Pod {
 			t.Fatalf("the second time %+v was changed:\n%s", twice.Changes, cmp.Diff(once.Pod, twice.Pod))
 		}
@@ -147,7 +147,7 @@ func TestApplyKeepsWhatItIsGiven(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pod, around, policies := drawPod(t), drawSurroundings(t), drawPolicies(t)
 		before := pod.DeepCopy()
-		result := Apply(pod, around, policies)
+		result := Apply(t.Context(), pod, around, policies)
 		if diff := cmp.Diff(before, pod); diff != "" {
 			t.Fatalf("the pod was changed in place:\n%s", diff)
 		}
