@@ -63,16 +63,17 @@ func Apply(ctx context.Context, pod *corev1.Pod, around Surroundings, policies [
 		chosen[i] = told.Has(p.name) && p.picksNamespace(around.Namespace)
 	}
 	now, changes, problems := settle(bare, around, policies, chosen)
-	for {
-		grew, failed := choose(ctx, &subject{pod: now, namespace: around.Namespace}, policies, chosen)
-		if grew {
-			now, changes, problems = settle(bare, around, policies, chosen)
-		}
-		if !grew || len(changes) == 0 {
-			problems = append(problems, failed...)
-			break
-		}
+	failed := make([]*Problem, len(policies)) // of those that could not say, when they were asked last
+	differ, first := []string(nil), true
+	for first || len(differ) > 0 {
+		s := &subject{pod: now, namespace: around.Namespace}
+		choose(ctx, s, policies, chosen, failed, func(p *Policy) bool {
+			return first || p.expression == nil || !p.podSelector.Empty() || p.expression.reads.anyOf(differ)
+		})
+		now, changes, problems = settle(bare, around, policies, chosen)
+		differ, first = differences(s.pod, now), false
 	}
+	problems = append(problems, slices.DeleteFunc(failed, func(p *Problem) bool { return p == nil })...)
 	result := Result{Pod: pod, Changes: changes, Problems: inOrder(problems, policies)}
 	if len(changes) == 0 {
 		return result
@@ -96,21 +97,18 @@ func optedOut(pod *corev1.Pod, namespace Namespace) bool {
 	return namespace.Labels[v1alpha1.SkipPodPoliciesLabel] == "true"
 }
 
-// choose adds to chosen the policies that match, and returns whether there were any, and the policies that could not say.
-func choose(ctx context.Context, s *subject, policies []*Policy, chosen []bool) (grew bool, failed []*Problem) {
+// choose adds to chosen the policies that match, of those that are to be asked, and notes in failed those that could not say.
+func choose(ctx context.Context, s *subject, policies []*Policy, chosen []bool, failed []*Problem, ask func(*Policy) bool) {
 	for i, p := range policies {
-		if chosen[i] {
+		if chosen[i] || !ask(p) {
 			continue
 		}
 		matches, err := p.matches(ctx, s)
+		chosen[i], failed[i] = matches, nil
 		if err != nil {
-			failed = append(failed, &Problem{Policy: p.name, Reason: v1alpha1.ReasonExpressionFailed, Err: err})
-		}
-		if matches {
-			chosen[i], grew = true, true
+			failed[i] = &Problem{Policy: p.name, Reason: v1alpha1.ReasonExpressionFailed, Err: err}
 		}
 	}
-	return grew, failed
 }
 
 // settle returns what the chosen policies make of the pod, which is left as it is.

@@ -32,7 +32,10 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 })
 
 // expression is a CEL program over a pod and its namespace.
-type expression struct{ program cel.Program }
+type expression struct {
+	program cel.Program
+	reads   reads
+}
 
 func compileExpression(text string) (*expression, error) {
 	env, err := environment()
@@ -51,7 +54,7 @@ func compileExpression(text string) (*expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &expression{program}, nil
+	return &expression{program, readsOf(ast.NativeRep())}, nil
 }
 
 // holds evaluates the expression. It fails if that fails, costs more than costLimit, gives no bool, or is in a loop when the

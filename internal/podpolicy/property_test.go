@@ -156,3 +156,23 @@ func TestApplyKeepsWhatItIsGiven(t *testing.T) {
 		}
 	})
 }
+
+// What is not asked again would have said the same.
+func TestAskingAgainOnlyWhereItMatters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pod, around, policies := drawPod(t), drawSurroundings(t), drawPolicies(t)
+		lazy := Apply(t.Context(), pod, around, policies)
+		for _, p := range policies {
+			if p.expression != nil {
+				p.expression.reads = nil
+			}
+		}
+		eager := Apply(t.Context(), pod, around, policies)
+		if diff := cmp.Diff(eager.Pod, lazy.Pod); diff != "" {
+			t.Fatalf("(-all asked again +some)\n%s", diff)
+		}
+		if got, want := fmt.Sprint(lazy.Problems), fmt.Sprint(eager.Problems); got != want {
+			t.Fatalf("got problems %s, expected %s", got, want)
+		}
+	})
+}

@@ -64,7 +64,7 @@ func TestAPIServerChecksPodPolicies(t *testing.T) {
 	for name, c := range map[string]struct{ spec, says string }{
 		"everything": {"order: 600, match: {podSelector: {matchLabels: {a: b}}, namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [vision]}]}, expression: 'size(pod.spec.containers) == 1'}, " +
 			"set: {queue: {value: q}, priorityClassName: {value: low, when: Always}, tolerations: [{key: g, operator: Exists, effect: NoSchedule}], labels: [{key: example.com/a}], " +
-			"env: [{name: N, value: '4'}, {name: P, fieldPath: \"metadata.labels['a/b']\"}], sharedMemory: {sizeLimit: 16Gi}}", ""},
+			"env: [{name: COUNT, value: '4'}, {name: P, fieldPath: \"metadata.labels['a/b']\"}], sharedMemory: {sizeLimit: 16Gi}}", ""},
 		"nothing to match by":       {"match: {}, set: {}", "at least one of podSelector, namespaceSelector and expression"},
 		"an empty expression":       {"match: {expression: ''}, set: {}", "at least one of"},
 		"an operator without value": {"match: {podSelector: {matchExpressions: [{key: a, operator: In}]}}, set: {}", "an operator is In or NotIn with values"},
