@@ -14,7 +14,7 @@ import (
 
 // costLimit bounds what one expression may cost for one pod, in the units of CEL's cost model: about one per operation, and
 // more for those on long strings and lists. An expression that looks at each container of a pod with 100 of them costs
-// some 2,000.
+// some 4,000.
 const costLimit = 50_000
 
 // interruptCheck is after how many steps of its loops an expression looks whether its time is over: what CEL takes for one
