@@ -24,7 +24,7 @@ type PodPolicySpec struct {
 }
 
 // PodPolicyMatch says which pods a policy is for: those of which all that is given holds.
-// +kubebuilder:validation:XValidation:rule="has(self.podSelector) || has(self.namespaceSelector) || (has(self.expression) && self.expression != '')",message="at least one of podSelector, namespaceSelector and expression is needed; for all pods write expression: 'true'"
+// +kubebuilder:validation:XValidation:rule="has(self.podSelector) || has(self.namespaceSelector) || (has(self.expression) && size(self.expression) > 0)",message="at least one of podSelector, namespaceSelector and expression is needed; for all pods write expression: 'true'"
 type PodPolicyMatch struct {
 	// podSelector picks pods by their labels. Absent or empty, it picks all.
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'] && (e.operator in ['In', 'NotIn']) == (has(e.values) && size(e.values) > 0))",message="an operator is In or NotIn with values, or Exists or DoesNotExist without"
@@ -163,7 +163,7 @@ type PodPolicyAnnotation struct {
 }
 
 // PodPolicyEnv is an environment variable to set.
-// +kubebuilder:validation:XValidation:rule="!has(self.fieldPath) || self.fieldPath == '' || !has(self.value) || self.value == ''",message="value and fieldPath exclude each other"
+// +kubebuilder:validation:XValidation:rule="!has(self.fieldPath) || size(self.fieldPath) == 0 || !has(self.value) || size(self.value) == 0",message="value and fieldPath exclude each other"
 type PodPolicyEnv struct {
 	// name is the variable's name.
 	// +kubebuilder:validation:MinLength=1
