@@ -25,6 +25,10 @@ const (
 // AttemptAnnotation is on each pod of a job and says how many pods of the same name it follows: "0" on the first.
 const AttemptAnnotation = "training.muster.dev/attempt"
 
+// GangAttemptAnnotation is on each pod of a job that has replaced all of its pods together, and says how often it had done so
+// when the pod was created.
+const GangAttemptAnnotation = "training.muster.dev/gang-attempt"
+
 // ManagedByTrainingOperator is the only value of spec.runPolicy.managedBy, besides none at all, with which a job is run
 // by Muster. Jobs with any other value belong to another controller and are not touched.
 const ManagedByTrainingOperator = "kubeflow.org/training-operator"

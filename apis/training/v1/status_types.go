@@ -94,6 +94,23 @@ type RestartedPod struct {
 	Restarts int32 `json:"restarts,omitempty"`
 }
 
+// RestartedGang remembers what has gone before in a job whose pods are replaced all together. A pod belongs to the attempt
+// that its annotation training.muster.dev/gang-attempt names, and is to be deleted if that is over.
+type RestartedGang struct {
+	// attempt is how often all pods have been replaced together, for whatever reason.
+	Attempt int32 `json:"attempt"`
+
+	// restarts is how much of status.restarts comes from the attempts that are over: one for each that ended because a pod
+	// failed, and what was restarted in place.
+	// +optional
+	Restarts int32 `json:"restarts,omitempty"`
+
+	// created is how many pods of each replica type there have been in this attempt: those with the lowest indices. One of
+	// them that is missing has been lost.
+	// +optional
+	Created map[ReplicaType]int32 `json:"created,omitempty"`
+}
+
 // JobStatus is what is known about a job.
 type JobStatus struct {
 	// conditions are the states that the job has been in; the last one is the latest.
@@ -126,4 +143,8 @@ type JobStatus struct {
 	// +listType=map
 	// +listMapKey=name
 	RestartedPods []RestartedPod `json:"restartedPods,omitempty"`
+
+	// restartedGang is kept of a job whose pods are replaced all together.
+	// +optional
+	RestartedGang *RestartedGang `json:"restartedGang,omitempty"`
 }
