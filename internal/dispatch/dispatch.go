@@ -38,6 +38,8 @@ type Gang struct {
 	Runtime time.Duration
 	// Firm gangs are never victims, and may use only what their queue is guaranteed.
 	Firm bool
+	// Urgent gangs do not respect reservations of gangs of lower priority, in whatever queue those are.
+	Urgent bool
 	// Elastic is set for a member beyond its gang's minimum: nobody has to make room for it.
 	Elastic bool
 }
@@ -407,7 +409,7 @@ func (d *Dispatcher) MakingRoom(id string) bool { return d.making[id] != nil }
 
 // sameClaim reports whether two states of a gang are the same, so that its place in the line stays as it is.
 func sameClaim(a, b Gang) bool {
-	return a.Priority == b.Priority && a.Mending == b.Mending && a.Born.Equal(b.Born) && a.Shape == b.Shape && a.Elastic == b.Elastic &&
+	return a.Priority == b.Priority && a.Mending == b.Mending && a.Born.Equal(b.Born) && a.Shape == b.Shape && a.Elastic == b.Elastic && a.Urgent == b.Urgent &&
 		asksTheSame(a, b)
 }
 

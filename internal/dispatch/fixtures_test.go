@@ -32,6 +32,11 @@ func prioritized(priority int32, g Gang) Gang {
 	return g
 }
 
+func urgent(g Gang) Gang {
+	g.Urgent = true
+	return g
+}
+
 func firm(g Gang) Gang {
 	g.Firm = true
 	return g

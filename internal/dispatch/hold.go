@@ -76,7 +76,7 @@ func (d *Dispatcher) HoldsAgainst(id string) []reservation.Hold {
 }
 
 // binds reports whether a gang has to respect a hold. Reservations step back for a gang whose victims have left, since that
-// room is its own, and for a gang that goes before the one that they are for.
+// room is its own, for a gang that goes before the one that they are for, and for an urgent one of higher priority.
 func (d *Dispatcher) binds(hold reservation.Hold, id string) bool {
 	w := d.known(id)
 	switch {
@@ -86,7 +86,7 @@ func (d *Dispatcher) binds(hold reservation.Hold, id string) bool {
 		return true
 	}
 	holder := d.waiting[hold.Gang]
-	if w.freed || d.making[id] != nil || d.goesBefore(w, holder) {
+	if w.freed || d.making[id] != nil || d.goesBefore(w, holder) || w.Urgent && holder.Priority < w.Priority {
 		return false
 	}
 	// Of two reservations the older one does not respect the younger.

@@ -85,6 +85,51 @@ func TestWhoseReservationStepsBack(t *testing.T) {
 	}
 }
 
+// A gang that waits for a reservation does not keep an urgent one like it from its turn.
+func TestAnUrgentGangIsNotPassedOverWithItsEquals(t *testing.T) {
+	d := reserving(1)
+	d.Add(asking("holder", 1, 4), epoch)
+	turnOf(t, d, "holder", epoch)
+	reserves(d, "holder", on("a", 4, at(3600)), epoch)
+	d.Ledger.SetQueue(ledger.Queue{Name: "free", Weight: 1})
+	d.Add(in("free", prioritized(1, asking("job", 1, 1))), epoch)
+	kept := noRoom()
+	kept.Verdict.Reason = gang.Reserved
+	wantTried(t, tried(t, d, epoch, kept), "job")
+	d.Add(in("free", urgent(prioritized(1, asking("server", 1, 1)))), epoch)
+	turnOf(t, d, "server", epoch)
+}
+
+// An urgent gang passes by reservations of lower priority, and leaves them to those who have them.
+func TestWhoPassesByAReservation(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		next Gang
+		want bool
+	}{
+		{"of higher priority, but not urgent", prioritized(1, asking("next", 1, 1)), false},
+		{"urgent, of the same priority", urgent(asking("next", 1, 1)), false},
+		{"urgent, and of higher priority", urgent(prioritized(1, asking("next", 1, 1))), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := reserving(1)
+			d.Ledger.SetQueue(ledger.Queue{Name: "free", Weight: 1})
+			d.Add(asking("holder", 1, 4), epoch)
+			turnOf(t, d, "holder", epoch)
+			reserves(d, "holder", on("a", 4, at(3600)), epoch)
+			d.Add(in("free", tc.next), epoch)
+			if binds := len(d.HoldsAgainst("next")) > 0; binds == tc.want {
+				t.Errorf("it has to respect the hold: %t", binds)
+			}
+			turnOf(t, d, "next", epoch)
+			if reserves(d, "next", on("a", 1, at(3600)), epoch) {
+				t.Error("it has taken the reservation")
+			}
+			wantHold(t, d, "holder", true)
+		})
+	}
+}
+
 func TestPatienceBeforeAReservationWithoutATime(t *testing.T) {
 	d := reserving(1)
 	d.Add(asking("g", 1, 4), epoch)

@@ -59,6 +59,8 @@ const judgedAfresh = 5 * time.Minute
 type roomKey struct {
 	shape   string
 	runtime time.Duration
+	// urgent is set for gangs to which room is free that is kept for others of lower priority.
+	urgent bool
 	// holder is set for a gang for which room is kept: to it that room is free.
 	holder string
 }
@@ -90,7 +92,7 @@ func newRoom() room {
 }
 
 func (d *Dispatcher) roomKey(w *waiting) roomKey {
-	key := roomKey{shape: w.Shape, runtime: w.Runtime}
+	key := roomKey{shape: w.Shape, runtime: w.Runtime, urgent: w.Urgent}
 	if w.Shape == "" {
 		key.shape = "\x00" + w.ID
 	}

@@ -52,6 +52,28 @@ func (e *entry) firm() bool {
 	return e.said.firm > 0 || e.podGroup != nil && e.podGroup.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false"
 }
 
+// urgent reports whether the PodGroup or a member asks not to wait behind reservations.
+func (e *entry) urgent() bool {
+	if e.podGroup != nil {
+		if urgent, err := urgency(e.podGroup.Annotations); err == nil && urgent {
+			return true
+		}
+	}
+	return e.said.urgent > 0
+}
+
+// urgency reads whether reservations are to be ignored.
+func urgency(annotations map[string]string) (bool, error) {
+	switch value := annotations[schedulingv1alpha1.ReservationAnnotation]; value {
+	case "":
+		return false, nil
+	case schedulingv1alpha1.ReservationIgnore:
+		return true, nil
+	default:
+		return false, fmt.Errorf("annotation %s is %q: it can only be %s", schedulingv1alpha1.ReservationAnnotation, value, schedulingv1alpha1.ReservationIgnore)
+	}
+}
+
 // runtime is how long the gang is expected to run; 0 where nobody says.
 func (e *entry) runtime() time.Duration {
 	if e.podGroup != nil {
@@ -81,6 +103,9 @@ func (e *entry) malformed() error {
 			}
 		}
 		if _, err := packingOf(e.podGroup.Annotations); err != nil {
+			return err
+		}
+		if _, err := urgency(e.podGroup.Annotations); err != nil {
 			return err
 		}
 		if _, said := e.podGroup.Annotations[schedulingv1alpha1.SegmentSizeAnnotation]; said {
@@ -150,7 +175,7 @@ func (e *entry) enterLine() {
 func (e *entry) asked(id string) dispatch.Gang {
 	g := dispatch.Gang{
 		ID: id, Queue: e.queue(), Priority: e.priority(), Mending: e.running() > 0, Born: e.born,
-		Runtime: e.runtime(), Firm: e.firm(),
+		Runtime: e.runtime(), Firm: e.firm(), Urgent: e.urgent(),
 	}
 	waiting, asked := e.pods(ready), newBill()
 	for _, pod := range e.minimum(waiting) {
@@ -248,6 +273,7 @@ type terms struct {
 	priority int32
 	runtime  time.Duration
 	firm     bool
+	urgent   bool
 	bond     string
 }
 
@@ -260,7 +286,7 @@ func (e *entry) enterSurplus() {
 		e.leaveSurplus()
 		return
 	}
-	now := terms{queue: e.queue(), priority: e.priority(), runtime: e.runtime(), firm: e.firm(), bond: e.bond()}
+	now := terms{queue: e.queue(), priority: e.priority(), runtime: e.runtime(), firm: e.firm(), urgent: e.urgent(), bond: e.bond()}
 	if e.terms == now && e.surplus == e.count[ready].Total() {
 		return
 	}
@@ -282,7 +308,7 @@ func (e *entry) enterSurplus() {
 		}
 		e.registry.enter(m.claim, dispatch.Gang{
 			ID: m.claim.id, Queue: now.queue, Priority: now.priority, Born: m.pod.CreationTimestamp.Time, Shape: shape,
-			Amount: billOf(m), Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: now.runtime, Firm: now.firm, Elastic: true,
+			Amount: billOf(m), Members: []dispatch.Members{{Count: 1, Amount: m.amount}}, Runtime: now.runtime, Firm: now.firm, Urgent: now.urgent, Elastic: true,
 		})
 	}
 	e.terms = now

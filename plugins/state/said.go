@@ -15,7 +15,7 @@ import (
 type said struct {
 	queues           map[string]int
 	runtimes, delays map[time.Duration]int
-	firm             int
+	firm, urgent     int
 	// levels are the topology levels that they ask for, required those that they insist on.
 	levels, required map[string]int
 	// errors are what is wrong with what they say.
@@ -31,6 +31,12 @@ func (s *said) count(pod *corev1.Pod, by int) {
 	tally(s.queues, pod.Labels[schedulingv1alpha1.QueueLabel], by)
 	if pod.Annotations[schedulingv1alpha1.PreemptibleAnnotation] == "false" {
 		s.firm += by
+	}
+	urgent, err := urgency(pod.Annotations)
+	if err != nil {
+		tally(s.errors, err.Error(), by)
+	} else if urgent {
+		s.urgent += by
 	}
 	runtime, err := durationOf(pod.Annotations, schedulingv1alpha1.ExpectedRuntimeAnnotation)
 	if err != nil {

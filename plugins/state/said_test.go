@@ -3,6 +3,8 @@ package state
 import (
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/gang"
 )
@@ -16,13 +18,14 @@ func TestWhatMembersSay(t *testing.T) {
 	r.SetPodGroup(podGroup("g", 1, ""))
 	a, b := pod("g", "a"), pod("g", "b")
 	a.Annotations = map[string]string{schedulingv1alpha1.ExpectedRuntimeAnnotation: "an hour"}
-	b.Annotations = map[string]string{schedulingv1alpha1.PreemptibleAnnotation: "false", schedulingv1alpha1.ExpectedRuntimeAnnotation: "1h"}
+	b.Annotations = map[string]string{schedulingv1alpha1.PreemptibleAnnotation: "false", schedulingv1alpha1.ExpectedRuntimeAnnotation: "1h",
+		schedulingv1alpha1.ReservationAnnotation: schedulingv1alpha1.ReservationIgnore}
 	b.Labels[schedulingv1alpha1.QueueLabel] = "q"
 	r.SetPod(a)
 	r.SetPod(b)
 	e := r.gangs[gangKey("g")]
 	wantReason(t, r, "g", gang.Misconfigured)
-	if !e.firm() || e.queue() != "q" || e.runtime().Hours() != 1 {
+	if !e.firm() || !e.urgent() || e.queue() != "q" || e.runtime().Hours() != 1 {
 		t.Errorf("firm %t, in queue %s, expected to run %s", e.firm(), e.queue(), e.runtime())
 	}
 	// The owner mends the one and replaces the other.
@@ -33,10 +36,40 @@ func TestWhatMembersSay(t *testing.T) {
 		t.Errorf("expected to run %s, %v", e.runtime(), err)
 	}
 	r.DeletePod("b")
-	if e.firm() || e.queue() != "default" {
+	if e.firm() || e.urgent() || e.queue() != "default" {
 		t.Errorf("firm %t, in queue %s, though nobody says so any more", e.firm(), e.queue())
 	}
 	wantReason(t, r, "g", gang.NotYetPlanned)
+}
+
+func TestOnlyIgnoreIsSaidOfReservations(t *testing.T) {
+	r, _ := newTestRegistry()
+	g := podGroup("g", 1, "")
+	g.Annotations = map[string]string{schedulingv1alpha1.ReservationAnnotation: schedulingv1alpha1.ReservationIgnore}
+	r.SetPodGroup(g)
+	r.SetPod(pod("g", "a"))
+	if e := r.gangs[gangKey("g")]; !e.urgent() || e.malformed() != nil {
+		t.Errorf("urgent %t, %v", e.urgent(), e.malformed())
+	}
+	g = g.DeepCopy()
+	g.Annotations[schedulingv1alpha1.ReservationAnnotation] = "true"
+	r.SetPodGroup(g)
+	wantReason(t, r, "g", gang.Misconfigured)
+}
+
+// The trials of an experiment differ by what they try, and by their names: one verdict stands for all of them.
+func TestTrialsOfAnExperimentHaveOneShape(t *testing.T) {
+	shape := func(name, rate string) string {
+		p := pod("", name)
+		p.Labels = map[string]string{"katib.kubeflow.org/trial": name, "katib.kubeflow.org/experiment": "search", "training.kubeflow.org/job-name": name}
+		p.Spec.Hostname = name
+		p.Spec.Containers[0].Args = []string{"--lr=" + rate}
+		p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "LR", Value: rate}, {Name: "KATIB_TRIAL_NAME", Value: name}}
+		return shapeOf(p)
+	}
+	if shape("search-a1b2", "0.1") != shape("search-c3d4", "0.01") {
+		t.Error("two trials are told apart")
+	}
 }
 
 // A gang that runs is charged to the queue that it names now.

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-base/metrics/legacyregistry"
 
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	gangs "github.com/muster-scheduling/muster/internal/gang"
 )
 
@@ -111,6 +112,27 @@ func TestBackfill(t *testing.T) {
 	e.expectBound("large", 2)
 	e.expectReason(gangs.Unschedulable, 2)
 	e.expectAtRest(map[string]int{"large": 2, "long": 0, "unknown": 0})
+	e.expectEvicted()
+}
+
+// What serves requests goes past the reservation of a gang of lower priority in another queue; a job of the same priority
+// does not.
+func TestServersPassReservations(t *testing.T) {
+	e := setUp(t, nodes(2, cpu(2))...)
+	e.queue("jobs")
+	e.queue("servers")
+	e.gangIn("jobs", "running", 1, 1, cpu(2), expects(time.Minute))
+	e.expectBound("running", 1)
+	e.gangIn("jobs", "large", 2, 2, cpu(2), expects(time.Minute))
+	e.expectReason(gangs.Unschedulable, 1)
+	high := e.withPriority(100)
+	e.gangIn("servers", "job", 1, 1, cpu(2), high)
+	e.expectReason(gangs.Reserved, 1)
+	e.gangIn("servers", "server", 1, 1, cpu(2), high, func(p *corev1.Pod) {
+		p.Annotations = map[string]string{schedulingv1alpha1.ReservationAnnotation: schedulingv1alpha1.ReservationIgnore}
+	})
+	e.expectBound("server", 1)
+	e.expectAtRest(map[string]int{"running": 1, "large": 0, "job": 0, "server": 1})
 	e.expectEvicted()
 }
 

@@ -60,6 +60,13 @@ const (
 	LocalityNVLink = "nvlink"
 	LocalityNUMA   = "numa"
 
+	// ReservationAnnotation, on a PodGroup or a pod, is ReservationIgnore for what must not wait behind the reservation of a
+	// gang of lower priority, in whatever queue that is: servers, not jobs.
+	ReservationAnnotation = "scheduling.muster.dev/reservation"
+
+	// ReservationIgnore is the one value of ReservationAnnotation.
+	ReservationIgnore = "ignore"
+
 	// PackingAnnotation, on a PodGroup or a pod, overrides how the scheduler's profile fills nodes: PackingPack or
 	// PackingSpread.
 	PackingAnnotation = "scheduling.muster.dev/packing"
