@@ -12,6 +12,7 @@ const JAXWorker ReplicaType = "Worker"
 type JAXJobSpec struct {
 	// runPolicy says how the job runs as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'kubeflow.org/mpi-operator'",message="only MPIJobs are managed by kubeflow.org/mpi-operator"
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
 	// jaxReplicaSpecs describes the pods of the replica type Worker. Upper and lower case are the same. The main

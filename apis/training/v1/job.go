@@ -29,4 +29,5 @@ var (
 	_ Job = &XGBoostJob{}
 	_ Job = &PaddleJob{}
 	_ Job = &MXJob{}
+	_ Job = &MPIJob{}
 )

@@ -42,6 +42,7 @@ const (
 type MXJobSpec struct {
 	// runPolicy says how the job runs as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'kubeflow.org/mpi-operator'",message="only MPIJobs are managed by kubeflow.org/mpi-operator"
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
 	// jobMode says what the job is for: MXTrain, the default, or MXTune. It is for those who read the job: what happens

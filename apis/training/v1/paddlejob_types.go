@@ -45,6 +45,7 @@ type PaddleElasticPolicy struct {
 type PaddleJobSpec struct {
 	// runPolicy says how the job runs as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'kubeflow.org/mpi-operator'",message="only MPIJobs are managed by kubeflow.org/mpi-operator"
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
 	// elasticPolicy is accepted for the sake of manifests that have it, and has no effect.

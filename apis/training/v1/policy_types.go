@@ -56,9 +56,10 @@ type RunPolicy struct {
 	Suspend *bool `json:"suspend,omitempty"`
 
 	// managedBy names the controller that runs the job. Muster runs jobs without it and those of
-	// kubeflow.org/training-operator, and does not touch those of kueue.x-k8s.io/multikueue. It cannot be changed.
+	// kubeflow.org/training-operator, MPIJobs also as kubeflow.org/mpi-operator, and does not touch those of
+	// kueue.x-k8s.io/multikueue. It cannot be changed.
 	// +optional
-	// +kubebuilder:validation:Enum="kubeflow.org/training-operator";"kueue.x-k8s.io/multikueue"
+	// +kubebuilder:validation:Enum="kubeflow.org/training-operator";"kubeflow.org/mpi-operator";"kueue.x-k8s.io/multikueue"
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="managedBy cannot be changed"
 	ManagedBy *string `json:"managedBy,omitempty"`

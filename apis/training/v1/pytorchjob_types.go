@@ -21,6 +21,7 @@ const (
 type PyTorchJobSpec struct {
 	// runPolicy says how the job runs as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'kubeflow.org/mpi-operator'",message="only MPIJobs are managed by kubeflow.org/mpi-operator"
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
 	// elasticPolicy lets the number of workers change while the job runs.

@@ -19,6 +19,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&XGBoostJob{}, &XGBoostJobList{},
 		&PaddleJob{}, &PaddleJobList{},
 		&MXJob{}, &MXJobList{},
+		&MPIJob{}, &MPIJobList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

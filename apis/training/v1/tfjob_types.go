@@ -39,6 +39,7 @@ const (
 type TFJobSpec struct {
 	// runPolicy says how the job runs as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'kubeflow.org/mpi-operator'",message="only MPIJobs are managed by kubeflow.org/mpi-operator"
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
 	// successPolicy says when a job without a chief has succeeded: empty for when worker 0 has, AllWorkers for when every

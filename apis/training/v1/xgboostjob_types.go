@@ -18,6 +18,7 @@ const (
 type XGBoostJobSpec struct {
 	// runPolicy says how the job runs as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'kubeflow.org/mpi-operator'",message="only MPIJobs are managed by kubeflow.org/mpi-operator"
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
 	// xgbReplicaSpecs describes the pods of each replica type: Master, which is needed, and Worker. Upper and lower

@@ -1,0 +1,18 @@
+package v2beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the group and version of every kind of this package.
+var GroupVersion = schema.GroupVersion{Group: "kubeflow.org", Version: "v2beta1"}
+
+// AddToScheme registers the kinds of this package. It fails only if another type is registered under one of their
+// names already.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &MPIJob{}, &MPIJobList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}
