@@ -23,6 +23,44 @@ type Surroundings struct {
 
 	// PriorityClasses are the names of the PriorityClasses that exist: the API server refuses pods that name another.
 	PriorityClasses sets.Set[string]
+
+	// QueueClasses are the priority classes that Queues name in their label v1alpha1.PriorityClassLabel, by the Queue's name.
+	QueueClasses map[string]string
+
+	// Workload is what was found out about what the pod belongs to; nil where nobody has looked. Result.Wants says whether
+	// looking is worth it.
+	Workload *Workload
+
+	// Firm is what was found out about the firm pods of the pod's user; nil where nobody has looked.
+	Firm *FirmUse
+}
+
+// Workload is what the owners of a pod tell about it.
+type Workload struct {
+	Queue         string          // of the nearest owner that has v1alpha1.QueueLabel; "" for none
+	PriorityClass string          // of the nearest owner that has v1alpha1.PriorityClassLabel; "" for none
+	Gang          *Gang           // nil where the workload is no gang
+	Ranks         []corev1.EnvVar // where the pod's rank and its master's address are clear
+}
+
+// Gang is the gang that a workload's pods form.
+type Gang struct {
+	PodGroup string // the name of its PodGroup, in the pod's namespace
+	Kind     string // the workload's kind, in lower case
+	Workload string // what v1alpha1.WorkloadAnnotation says
+}
+
+// FirmUse is what a pod's user has in firm pods.
+type FirmUse struct {
+	User string // as in v1alpha1.FirmForAnnotation; "" for all of the namespace
+	Pods int32  // how many the user has in the namespace, this one aside
+	Fits bool   // the guarantee of the pod's queue has room for the pod
+}
+
+// Wants is what policies want to know about a pod that only others can tell.
+type Wants struct {
+	Workload bool // Surroundings.Workload
+	Firm     bool // Surroundings.Firm
 }
 
 // Change is one thing that was changed on a pod.
@@ -47,6 +85,10 @@ type Result struct {
 
 	// Problems are the policies that were left out, or followed in part, for this pod, in the order of the policies.
 	Problems []*Problem
+
+	// Wants is what policies that match the pod would use of its surroundings, whether that was given or not. Once it was given,
+	// others may match, and want more.
+	Wants Wants
 }
 
 // Apply gives the pod what the policies want for it; they have to be in the order of Sort. It never fails: what cannot be
@@ -74,13 +116,13 @@ func Apply(ctx context.Context, pod *corev1.Pod, around Surroundings, policies [
 		differ, first = differences(s.pod, now), false
 	}
 	problems = append(problems, slices.DeleteFunc(failed, func(p *Problem) bool { return p == nil })...)
-	result := Result{Pod: pod, Changes: changes, Problems: inOrder(problems, policies)}
+	result := Result{Pod: pod, Changes: changes, Problems: inOrder(problems, policies), Wants: wantsOf(policies, chosen)}
 	if len(changes) == 0 {
 		return result
 	}
 	writeRecord(now, before, names(policies, chosen), changes)
 	if !annotationsFit(now) {
-		return Result{Pod: pod, Problems: tooLarge(changes)}
+		return Result{Pod: pod, Problems: tooLarge(changes), Wants: result.Wants}
 	}
 	result.Pod = now
 	return result
@@ -113,7 +155,13 @@ func choose(ctx context.Context, s *subject, policies []*Policy, chosen []bool, 
 
 // settle returns what the chosen policies make of the pod, which is left as it is.
 func settle(pod *corev1.Pod, around Surroundings, policies []*Policy, chosen []bool) (*corev1.Pod, []Change, []*Problem) {
-	wanted := newWishes(around)
+	wanted := newWishes(pod, around)
+	for i, p := range policies {
+		if chosen[i] {
+			wanted.addQueue(p)
+		}
+	}
+	wanted.queue = wanted.queueOf(pod)
 	for i, p := range policies {
 		if chosen[i] {
 			wanted.add(p)
@@ -121,6 +169,20 @@ func settle(pod *corev1.Pod, around Surroundings, policies []*Policy, chosen []b
 	}
 	now := pod.DeepCopy()
 	return now, wanted.grant(now), wanted.problems
+}
+
+// wantsOf is what the chosen policies want to know.
+func wantsOf(policies []*Policy, chosen []bool) Wants {
+	var wants Wants
+	for i, p := range policies {
+		if !chosen[i] {
+			continue
+		}
+		inherits := p.set.Queue != nil && p.set.Queue.Inherit || p.set.PriorityClassName != nil && p.set.PriorityClassName.Inherit
+		wants.Workload = wants.Workload || inherits || p.set.Gang != "" || p.set.Ranks != ""
+		wants.Firm = wants.Firm || p.set.Firm != nil
+	}
+	return wants
 }
 
 func names(policies []*Policy, chosen []bool) []string {

@@ -25,12 +25,20 @@ func checkSettings(set *v1alpha1.PodPolicySettings) error {
 	if set.SchedulerName != nil {
 		fault("schedulerName", validation.IsDNS1123Subdomain(set.SchedulerName.Value)...)
 	}
-	if set.PriorityClassName != nil {
-		fault("priorityClassName", validation.IsDNS1123Subdomain(set.PriorityClassName.Value)...)
+	if name := set.PriorityClassName; name != nil && (name.Value != "" || !name.Inherit) {
+		fault("priorityClassName", validation.IsDNS1123Subdomain(name.Value)...)
 	}
-	if set.Queue != nil {
-		fault("queue", validation.IsDNS1123Subdomain(set.Queue.Value)...)
-		fault("queue", validation.IsValidLabelValue(set.Queue.Value)...)
+	if name := set.Queue; name != nil && (name.Value != "" || !name.Inherit) {
+		fault("queue", validation.IsDNS1123Subdomain(name.Value)...)
+		fault("queue", validation.IsValidLabelValue(name.Value)...)
+	}
+	for where, source := range map[string]v1alpha1.PodPolicySource{"gang": set.Gang, "ranks": set.Ranks} {
+		if source != "" && source != v1alpha1.FromWorkload {
+			fault(where, fmt.Sprintf("%q is not %s", source, v1alpha1.FromWorkload))
+		}
+	}
+	if set.Firm != nil && set.Firm.PerUser < 0 {
+		fault("firm.perUser", "must not be negative")
 	}
 	for _, l := range set.Labels {
 		fault("labels", validation.IsQualifiedName(l.Key)...)
@@ -38,10 +46,13 @@ func checkSettings(set *v1alpha1.PodPolicySettings) error {
 		if l.Key == v1alpha1.SkipPodPoliciesLabel {
 			fault("labels", l.Key+" is the users' own")
 		}
+		if l.Key == v1alpha1.GangOfLabel {
+			fault("labels", l.Key+" may not be set by a policy but with gang")
+		}
 	}
 	for _, a := range set.Annotations {
 		fault("annotations", validation.IsQualifiedName(a.Key)...)
-		if a.Key == v1alpha1.PodPoliciesAnnotation || a.Key == corev1.MirrorPodAnnotationKey {
+		if a.Key == v1alpha1.PodPoliciesAnnotation || a.Key == v1alpha1.WorkloadAnnotation || a.Key == corev1.MirrorPodAnnotationKey {
 			fault("annotations", a.Key+" may not be set by a policy")
 		}
 	}

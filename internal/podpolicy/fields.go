@@ -18,7 +18,7 @@ func (w *wishes) setValue(pod *corev1.Pod, f field, wish wish) *Change {
 		present = current != ""
 	case label:
 		current, present = pod.Labels[f.key]
-		if f.key == v1alpha1.QueueLabel && !present && !wish.always {
+		if f.key == v1alpha1.QueueLabel && !present && !wish.always && !wish.inherited {
 			_, ofNamespace := w.around.Namespace.Labels[f.key]
 			present = ofNamespace
 		}

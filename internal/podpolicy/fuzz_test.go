@@ -21,8 +21,10 @@ func FuzzApply(f *testing.F) {
 	policies := compile(f,
 		"match: {expression: \"pod.spec.containers.exists(c, 'nvidia.com/gpu' in c.?resources.?limits.orValue({}))\"}\nset: {tolerations: [{key: g}]}",
 		"match: {expression: \"pod.metadata.labels.exists(k, pod.metadata.labels[k].matches('^(a+)+$'))\"}\nset: {queue: {value: q}}",
-		"match: {expression: 'true'}\nset: {schedulerName: {value: muster}, priorityClassName: {value: high}, labels: [{key: a, value: b, when: Always}], env: [{name: A, value: x, when: Always}], sharedMemory: {}}")
-	around := Surroundings{PriorityClasses: sets.New("high")}
+		"match: {expression: 'true'}\nset: {schedulerName: {value: muster}, priorityClassName: {value: high}, labels: [{key: a, value: b, when: Always}], env: [{name: A, value: x, when: Always}], sharedMemory: {}}",
+		"match: {expression: 'true'}\nset: {gang: Workload, ranks: Workload, firm: {perUser: 1}, queue: {inherit: true}, priorityClassName: {inherit: true, when: Always}}")
+	around := Surroundings{PriorityClasses: sets.New("high", "top"), QueueClasses: map[string]string{"q": "top"}, Firm: &FirmUse{User: "ann", Fits: true},
+		Workload: &Workload{Queue: "q", Gang: &Gang{PodGroup: "g", Kind: "job", Workload: "{}"}, Ranks: []corev1.EnvVar{{Name: "PET_NNODES", Value: "2"}}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		pod := &corev1.Pod{}
 		if json.Unmarshal(data, pod) != nil {

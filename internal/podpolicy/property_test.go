@@ -15,9 +15,9 @@ import (
 
 // The properties are tried with few keys and values, so that policies meet each other: one sets what another matches by.
 var (
-	anyKey   = rapid.SampledFrom([]string{"a", "b", "c", v1alpha1.QueueLabel})
+	anyKey   = rapid.SampledFrom([]string{"a", "b", "c", v1alpha1.QueueLabel, v1alpha1.PodGroupLabel, v1alpha1.PriorityClassLabel, v1alpha1.PreemptibleAnnotation})
 	anyValue = rapid.SampledFrom([]string{"", "1", "2", "3"})
-	anyName  = rapid.SampledFrom([]string{"x", "y", "default-scheduler"})
+	anyName  = rapid.SampledFrom([]string{"x", "y", "default-scheduler", v1alpha1.SchedulerName})
 	anyWhen  = rapid.SampledFrom([]v1alpha1.SetWhen{v1alpha1.SetIfAbsent, v1alpha1.SetAlways, ""})
 	anyMap   = rapid.MapOfN(anyKey, anyValue, 0, 3)
 
@@ -32,6 +32,9 @@ var (
 		"pod.?spec.?schedulerName.orValue('') == 'x'",
 		"pod.spec.containers.all(c, has(c.env) && c.env.exists(e, e.name == 'E1' && e.?value.orValue('') == '1'))",
 		"'a' in namespaceObject.metadata.labels",
+		"pod.?spec.?schedulerName.orValue('') == 'muster'",
+		"has(pod.metadata.labels) && 'scheduling.x-k8s.io/pod-group' in pod.metadata.labels",
+		"pod.spec.containers.exists(c, has(c.env) && c.env.exists(e, e.name.startsWith('PET_')))",
 		"pod.spec.containers", // no bool
 	})
 
@@ -59,9 +62,26 @@ func drawName(t *rapid.T, name string) *v1alpha1.PodPolicyName {
 	return &v1alpha1.PodPolicyName{Value: anyName.Draw(t, name), When: anyWhen.Draw(t, "when")}
 }
 
+func drawInherited(t *rapid.T, name string) *v1alpha1.PodPolicyInherited {
+	value := drawName(t, name)
+	if value == nil {
+		return nil
+	}
+	inherited := &v1alpha1.PodPolicyInherited{Value: value.Value, When: value.When, Inherit: rapid.Bool().Draw(t, "inherit")}
+	if inherited.Inherit && rapid.Bool().Draw(t, "nothing else") {
+		inherited.Value = ""
+	}
+	return inherited
+}
+
 func drawPolicy(t *rapid.T, i int) *Policy {
+	anySource := rapid.SampledFrom([]v1alpha1.PodPolicySource{"", v1alpha1.FromWorkload})
 	set := v1alpha1.PodPolicySettings{
-		SchedulerName: drawName(t, "scheduler"), Queue: drawName(t, "queue"), PriorityClassName: drawName(t, "priority"),
+		SchedulerName: drawName(t, "scheduler"), Queue: drawInherited(t, "queue"), PriorityClassName: drawInherited(t, "priority"),
+		Gang: anySource.Draw(t, "gang"), Ranks: anySource.Draw(t, "ranks"),
+	}
+	if rapid.Bool().Draw(t, "firm") {
+		set.Firm = &v1alpha1.PodPolicyFirm{PerUser: rapid.Int32Range(0, 2).Draw(t, "per user")}
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "labels") {
 		set.Labels = append(set.Labels, v1alpha1.PodPolicyLabel{Key: anyKey.Draw(t, "key"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")})
@@ -70,7 +90,7 @@ func drawPolicy(t *rapid.T, i int) *Policy {
 		set.Annotations = append(set.Annotations, v1alpha1.PodPolicyAnnotation{Key: anyKey.Draw(t, "key"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "env") {
-		e := v1alpha1.PodPolicyEnv{Name: rapid.SampledFrom([]string{"E1", "E2"}).Draw(t, "name"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")}
+		e := v1alpha1.PodPolicyEnv{Name: rapid.SampledFrom([]string{"E1", "E2", "RANK"}).Draw(t, "name"), Value: anyValue.Draw(t, "value"), When: anyWhen.Draw(t, "when")}
 		if e.Value == "" && rapid.Bool().Draw(t, "field") {
 			e.FieldPath = "metadata.labels['a']"
 		}
@@ -102,7 +122,7 @@ func drawPolicies(t *rapid.T) []*Policy {
 
 func drawPod(t *rapid.T) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: anyMap.Draw(t, "labels"), Annotations: anyMap.Draw(t, "annotations")}}
-	pod.Spec.SchedulerName = rapid.SampledFrom([]string{"", "x", "y", corev1.DefaultSchedulerName}).Draw(t, "scheduler")
+	pod.Spec.SchedulerName = rapid.SampledFrom([]string{"", "x", "y", corev1.DefaultSchedulerName, v1alpha1.SchedulerName}).Draw(t, "scheduler")
 	pod.Spec.PriorityClassName = rapid.SampledFrom([]string{"", "x"}).Draw(t, "priority")
 	pod.Spec.HostIPC = rapid.Bool().Draw(t, "host IPC")
 	pod.Spec.Tolerations = rapid.SliceOfN(anyToleration, 0, 2).Draw(t, "tolerations")
@@ -112,7 +132,7 @@ func drawPod(t *rapid.T) *corev1.Pod {
 	for range rapid.IntRange(0, 3).Draw(t, "containers") {
 		var c corev1.Container
 		for range rapid.IntRange(0, 3).Draw(t, "env") {
-			c.Env = append(c.Env, corev1.EnvVar{Name: rapid.SampledFrom([]string{"E1", "E2"}).Draw(t, "name"), Value: anyValue.Draw(t, "value")})
+			c.Env = append(c.Env, corev1.EnvVar{Name: rapid.SampledFrom([]string{"E1", "E2", "PET_NNODES"}).Draw(t, "name"), Value: anyValue.Draw(t, "value")})
 		}
 		if rapid.Bool().Draw(t, "env from") {
 			c.EnvFrom = []corev1.EnvFromSource{{}}
@@ -129,7 +149,21 @@ func drawPod(t *rapid.T) *corev1.Pod {
 }
 
 func drawSurroundings(t *rapid.T) Surroundings {
-	return Surroundings{Namespace: Namespace{Name: "n", Labels: anyMap.Draw(t, "namespace")}, PriorityClasses: sets.New("x")}
+	around := Surroundings{Namespace: Namespace{Name: "n", Labels: anyMap.Draw(t, "namespace")}, PriorityClasses: sets.New("x", "1"),
+		QueueClasses: map[string]string{"x": "1", "y": "x", "1": "2"}}
+	if rapid.Bool().Draw(t, "workload") {
+		around.Workload = &Workload{Queue: anyValue.Draw(t, "its queue"), PriorityClass: anyValue.Draw(t, "its class")}
+		if rapid.Bool().Draw(t, "a gang") {
+			around.Workload.Gang = &Gang{PodGroup: "g", Kind: "job", Workload: "{}"}
+		}
+		if rapid.Bool().Draw(t, "ranks") {
+			around.Workload.Ranks = []corev1.EnvVar{{Name: "PET_NNODES", Value: "2"}, {Name: "PET_NODE_RANK", Value: "0"}}
+		}
+	}
+	if rapid.Bool().Draw(t, "firm use") {
+		around.Firm = &FirmUse{User: anyValue.Draw(t, "user"), Pods: rapid.Int32Range(0, 2).Draw(t, "firm pods"), Fits: rapid.Bool().Draw(t, "fits")}
+	}
+	return around
 }
 
 func TestApplyingTwiceIsApplyingOnce(t *testing.T) {
@@ -153,6 +187,28 @@ func TestApplyKeepsWhatItIsGiven(t *testing.T) {
 		}
 		if (result.Pod == pod) != (len(result.Changes) == 0) {
 			t.Fatalf("%d changes are told", len(result.Changes))
+		}
+	})
+}
+
+// Whoever looks only where it is worth it gives the same pod as who always does.
+func TestLookingOnlyWhereItIsWanted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pod, around, policies := drawPod(t), drawSurroundings(t), drawPolicies(t)
+		eager := Apply(t.Context(), pod, around, policies)
+		blind := around
+		blind.Workload, blind.Firm = nil, nil
+		lazy := Apply(t.Context(), pod, blind, policies)
+		for looked := (Wants{}); lazy.Wants != looked; lazy = Apply(t.Context(), pod, blind, policies) {
+			if looked = lazy.Wants; looked.Workload {
+				blind.Workload = around.Workload
+			}
+			if looked.Firm {
+				blind.Firm = around.Firm
+			}
+		}
+		if diff := cmp.Diff(eager.Pod, lazy.Pod); diff != "" {
+			t.Fatalf("(-looked everywhere +looked where wanted)\n%s", diff)
 		}
 	})
 }

@@ -1,7 +1,7 @@
 package podpolicy
 
 import (
-	"fmt"
+	"cmp"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -36,15 +36,19 @@ type wish struct {
 	value     string
 	fieldPath string // for env, in place of value
 	always    bool
+	inherited bool // the value is that of an owner, and so closer to the pod than what its namespace says
 }
 
 // wishes is what several policies want together: one value for each field.
 type wishes struct {
+	pod          *corev1.Pod // as it was given
 	around       Surroundings
+	queue        string // that the pod is in once all is set
 	fields       map[field]wish
 	order        []field // in which the fields were named first
 	tolerations  []tolerationWish
 	sharedMemory *sharedMemoryWish
+	gang, ranks  string // the policies that want them; "" where none does
 	problems     []*Problem
 }
 
@@ -58,28 +62,20 @@ type sharedMemoryWish struct {
 	memory *v1alpha1.PodPolicySharedMemory
 }
 
-func newWishes(around Surroundings) *wishes {
-	return &wishes{around: around, fields: map[field]wish{}}
+func newWishes(pod *corev1.Pod, around Surroundings) *wishes {
+	return &wishes{pod: pod, around: around, fields: map[field]wish{}}
 }
 
-// add adds what a policy wants. Policies have to be added in their order.
+// add adds what a policy wants, its queue aside. Policies have to be added in their order, and all queues before that.
 func (w *wishes) add(p *Policy) {
 	if name := p.set.SchedulerName; name != nil {
 		w.want(field{schedulerName, ""}, wish{policy: p.name, value: name.Value, always: name.When == v1alpha1.SetAlways})
 	}
-	if name := p.set.Queue; name != nil {
-		w.want(field{label, v1alpha1.QueueLabel}, wish{policy: p.name, value: name.Value, always: name.When == v1alpha1.SetAlways})
-	}
-	if name := p.set.PriorityClassName; name != nil {
-		if w.around.PriorityClasses.Has(name.Value) {
-			w.want(field{priorityClassName, ""}, wish{policy: p.name, value: name.Value, always: name.When == v1alpha1.SetAlways})
-		} else {
-			w.problems = append(w.problems, &Problem{Policy: p.name, Reason: v1alpha1.ReasonNoPriorityClass,
-				Err: fmt.Errorf("set priorityClassName: there is no PriorityClass %q", name.Value)})
-		}
-	}
+	w.addPriority(p)
 	for _, l := range p.set.Labels {
-		w.want(field{label, l.Key}, wish{policy: p.name, value: l.Value, always: l.When == v1alpha1.SetAlways})
+		if l.Key != v1alpha1.QueueLabel {
+			w.want(field{label, l.Key}, wish{policy: p.name, value: l.Value, always: l.When == v1alpha1.SetAlways})
+		}
 	}
 	for _, a := range p.set.Annotations {
 		w.want(field{annotation, a.Key}, wish{policy: p.name, value: a.Value, always: a.When == v1alpha1.SetAlways})
@@ -93,6 +89,13 @@ func (w *wishes) add(p *Policy) {
 	if p.set.SharedMemory != nil && w.sharedMemory == nil {
 		w.sharedMemory = &sharedMemoryWish{p.name, p.set.SharedMemory}
 	}
+	if p.set.Gang != "" {
+		w.gang = cmp.Or(w.gang, p.name)
+	}
+	if p.set.Ranks != "" {
+		w.ranks = cmp.Or(w.ranks, p.name)
+	}
+	w.addFirm(p)
 }
 
 // want notes a wish: the last that is for always counts, or else the first.
@@ -123,6 +126,8 @@ func (w *wishes) grant(pod *corev1.Pod) []Change {
 			changes = append(changes, *change)
 		}
 	}
+	changes = append(changes, w.grantGang(pod)...)
+	changes = append(changes, w.grantRanks(pod)...)
 	for _, wish := range w.tolerations {
 		if addToleration(pod, wish.toleration) {
 			changes = append(changes, Change{Policy: wish.policy, Field: "toleration", To: describeToleration(wish.toleration)})

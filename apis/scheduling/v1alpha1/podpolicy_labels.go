@@ -8,6 +8,27 @@ const (
 	// PodPoliciesAnnotation, on a pod, tells which PodPolicies matched it and what they changed, as JSON. Pods on which nothing was
 	// changed have none.
 	PodPoliciesAnnotation = "scheduling.muster.dev/pod-policies"
+
+	// PriorityClassLabel, on a Namespace, a Queue or an owner of pods, names the priority class of the pods whose policy inherits it.
+	PriorityClassLabel = "scheduling.muster.dev/priority-class"
+
+	// GangAnnotation, on a Job, a JobSet, a LeaderWorkerSet or a job of Kubeflow, says whether its pods become a gang: "false",
+	// "true", or the number of pods that have to start together. Without it that follows from the kind.
+	GangAnnotation = "scheduling.muster.dev/gang"
+
+	// GangOfLabel is on pods that a policy made members of a gang, and on the PodGroup of that: the kind of the workload, in
+	// lower case.
+	GangOfLabel = "scheduling.muster.dev/gang-of"
+
+	// WorkloadAnnotation is on the same objects, and names the workload as JSON: apiVersion, kind, name, uid, and the part of it
+	// that is the gang where that is not the whole.
+	WorkloadAnnotation = "scheduling.muster.dev/workload"
+
+	// MinMemberReasonAnnotation, on such a PodGroup, says in words where its spec.minMember comes from.
+	MinMemberReasonAnnotation = "scheduling.muster.dev/min-member-reason"
+
+	// FirmForAnnotation, on a pod that a policy made firm, names the user whose pods were counted.
+	FirmForAnnotation = "scheduling.muster.dev/firm-for"
 )
 
 // The condition of a PodPolicy, and its reasons. ReasonReady is the reason of one that is ready.

@@ -64,15 +64,34 @@ type PodPolicySettings struct {
 	// +optional
 	SchedulerName *PodPolicyName `json:"schedulerName,omitempty"`
 
-	// queue is the pod's queue, in its label scheduling.muster.dev/queue. It counts as absent when neither the pod nor its namespace
-	// has that label.
+	// queue is the pod's queue, in its label scheduling.muster.dev/queue. With inherit it is that of the nearest of the pod's
+	// owners which has that label, such as its JobSet or its Experiment. The value counts as absent when neither the pod nor its
+	// namespace has the label, what is inherited when the pod has not.
 	// +optional
-	Queue *PodPolicyName `json:"queue,omitempty"`
+	Queue *PodPolicyInherited `json:"queue,omitempty"`
 
-	// priorityClassName is the pod's priority class. Where no such class exists it is not set, and the policy's status tells. The
-	// API server fills in a class that is the default of the cluster: then it is not absent.
+	// priorityClassName is the pod's priority class. With inherit it is what the label scheduling.muster.dev/priority-class says on
+	// the nearest of the pod's owners that has it, else on its namespace, else on its Queue. Where no such class exists it is not
+	// set, and the policy's status tells. The API server fills in a class that is the default of the cluster: then it is not absent.
 	// +optional
-	PriorityClassName *PodPolicyName `json:"priorityClassName,omitempty"`
+	PriorityClassName *PodPolicyInherited `json:"priorityClassName,omitempty"`
+
+	// gang makes all pods of the workload that the pod belongs to one gang, which starts as a whole, unless the pod has a PodGroup.
+	// Workload is the one value. Workloads are Jobs, JobSets, the groups of LeaderWorkerSets and the jobs of Kubeflow. A pod that
+	// another scheduler places gets no gang.
+	// +optional
+	Gang PodPolicySource `json:"gang,omitempty"`
+
+	// ranks tells every container of a pod with a number and an address, such as one of an Indexed Job with a subdomain, where
+	// torchrun meets the others: PET_NNODES, PET_NODE_RANK, PET_MASTER_ADDR and PET_MASTER_PORT. Workload is the one value. A
+	// pod of which any container sets a variable of that sort, or may do so with envFrom, gets none of them.
+	// +optional
+	Ranks PodPolicySource `json:"ranks,omitempty"`
+
+	// firm says that nothing evicts the pod, as the annotation scheduling.muster.dev/preemptible "false" does, as long as its
+	// user has few of such pods and the guarantee of its queue has room for it: a firm pod may use nothing else.
+	// +optional
+	Firm *PodPolicyFirm `json:"firm,omitempty"`
 
 	// labels are labels of the pod.
 	// +kubebuilder:validation:MaxItems=64
@@ -121,8 +140,44 @@ type PodPolicyName struct {
 	When SetWhen `json:"when,omitempty"`
 }
 
+// PodPolicySource is where what is set comes from.
+// +kubebuilder:validation:Enum=Workload
+type PodPolicySource string
+
+// FromWorkload is the workload that the pod belongs to, found by walking its owners.
+const FromWorkload PodPolicySource = "Workload"
+
+// PodPolicyInherited is a name to set, or to take from what the pod belongs to.
+// +kubebuilder:validation:XValidation:rule="(has(self.value) && size(self.value) > 0) || (has(self.inherit) && self.inherit)",message="a value, or inherit: true, or both"
+type PodPolicyInherited struct {
+	// value is the name; with inherit that for pods which inherit none.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// inherit takes the name from what the pod belongs to.
+	// +optional
+	Inherit bool `json:"inherit,omitempty"`
+
+	// when says whether it replaces a name that is there.
+	// +kubebuilder:default=IfAbsent
+	// +optional
+	When SetWhen `json:"when,omitempty"`
+}
+
+// PodPolicyFirm says which pods nothing evicts.
+type PodPolicyFirm struct {
+	// perUser is how many firm pods a user may have in a namespace. The user of a notebook is who its annotation
+	// notebooks.kubeflow.org/creator names, else the namespace's annotation owner; else all pods of a namespace are of one user.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	PerUser int32 `json:"perUser"`
+}
+
 // PodPolicyLabel is a label to set.
 // +kubebuilder:validation:XValidation:rule="self.key != 'scheduling.muster.dev/skip-pod-policies'",message="scheduling.muster.dev/skip-pod-policies is the users' own"
+// +kubebuilder:validation:XValidation:rule="self.key != 'scheduling.muster.dev/gang-of'",message="scheduling.muster.dev/gang-of is set with gang"
 type PodPolicyLabel struct {
 	// key is the label's key.
 	// +kubebuilder:validation:MinLength=1
@@ -144,6 +199,7 @@ type PodPolicyLabel struct {
 
 // PodPolicyAnnotation is an annotation to set.
 // +kubebuilder:validation:XValidation:rule="self.key != 'scheduling.muster.dev/pod-policies'",message="scheduling.muster.dev/pod-policies tells what policies did"
+// +kubebuilder:validation:XValidation:rule="self.key != 'scheduling.muster.dev/workload'",message="scheduling.muster.dev/workload is set with gang"
 type PodPolicyAnnotation struct {
 	// key is the annotation's key.
 	// +kubebuilder:validation:MinLength=1
