@@ -1,6 +1,7 @@
 // Package integration tests Muster against a real API server: whole gangs from the objects that users create to the
-// bindings, and what goes wrong on the way. All tests share one cluster, one after the other; each has a namespace and
-// nodes of its own and leaves nothing behind. While a test runs, a watcher checks what must hold at all times.
+// bindings, and what goes wrong on the way. All tests of a process share one cluster, one after the other; each has a
+// namespace and nodes of its own and leaves nothing behind. While a test runs, a watcher checks what must hold at all
+// times. A run of all tests is shared out among several processes, see processes_test.go.
 //
 // Set MUSTER_TEST_LOG to a level such as 3 to have the log of every component on standard error.
 package integration
@@ -43,7 +44,8 @@ func TestMain(m *testing.M) {
 	if isChild() {
 		os.Exit(runChild())
 	}
-	code, err := runTests(m)
+	flag.Parse()
+	code, err := runMain(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -51,8 +53,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// runTests runs all tests against one cluster.
-func runTests(m *testing.M) (code int, err error) {
+// runMain does what this process is there for.
+func runMain(m *testing.M) (code int, err error) {
+	if flag.Lookup("test.list").Value.String() != "" {
+		return m.Run(), nil
+	}
+	if isWorker() {
+		return withCluster(func() int { return work(m) })
+	}
+	if n, err := processes(); err != nil || n > 1 {
+		if err != nil {
+			return 0, err
+		}
+		return runInProcesses(n)
+	}
+	return withCluster(m.Run)
+}
+
+// withCluster runs tests against one cluster.
+func withCluster(tests func() int) (code int, err error) {
 	dir, err := os.MkdirTemp("", "muster-integration-")
 	if err != nil {
 		return 0, fmt.Errorf("making a directory: %w", err)
@@ -84,7 +103,7 @@ func runTests(m *testing.M) (code int, err error) {
 	if shared.watcher, err = startWatcher(ctx, shared.clients); err != nil {
 		return 0, err
 	}
-	return m.Run(), nil
+	return tests(), nil
 }
 
 // setLogLevel makes the components that have started log more than they do by default.
