@@ -4,7 +4,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test bench demo up lint generate clean tools
+.PHONY: help build test bench demo up lint generate clean tools e2e e2e-programs
 
 # Static binaries; and one setting everywhere, so that builds and tests share one build cache.
 export CGO_ENABLED := 0
@@ -53,6 +53,18 @@ test: build ## go vet and all tests; minutes on 2 cores, up to 45 on a machine t
 bench: ## throughput against upstream's gang scheduling and no scheduler at all; ARGS='-help' lists its flags
 	@go build -v $(ldflags) -o bin/bench ./test/bench 2>&1 | $(progress)
 	@bin/bench $(ARGS)
+
+e2e: ## tests on real kubelets and containers, as root; says so where the machine cannot; ARGS='-test.run=MPI' for some
+	@go build $(ldflags) -o bin/e2e/run ./test/e2e/run
+	@bin/e2e/run $(ARGS)
+
+# Called by bin/e2e/run once it knows that the machine can. The control plane and CoreDNS have modules of their own.
+e2e-programs:
+	@echo "building bin/e2e: kubelet, kube-apiserver and the others; CoreDNS; what runs in containers"
+	@go -C test/e2e/kubernetes build -v $(ldflags) -o $(CURDIR)/bin/e2e/programs/ tool 2>&1 | $(progress)
+	@go -C test/e2e/coredns build -v $(ldflags) -o $(CURDIR)/bin/e2e/programs/ . 2>&1 | $(progress)
+	@go build $(ldflags) -o bin/e2e/programs/ ./test/e2e/pause ./test/e2e/meet
+	@go test -c -vet=off $(ldflags) -o bin/e2e/e2e.test ./test/e2e
 
 demo: build ## a local cluster, TFJobs and PyTorchJobs that compete for its GPUs; ends by itself in under 2 minutes
 	@bin/muster-local demo $(ARGS)
