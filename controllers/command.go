@@ -44,6 +44,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
 	flags.StringVar(&o.pyTorchInitContainerImage, "pytorch-init-container-image", "",
 		"image of an init container in which PyTorch workers wait until the master's name resolves; empty for none, which is enough")
+	o.notebooks.addFlags(flags)
 	var logFlags flag.FlagSet
 	klog.InitFlags(&logFlags)
 	flags.AddGoFlag(logFlags.Lookup("v"))

@@ -19,7 +19,9 @@ import (
 func discovery(t *testing.T) *httptest.Server {
 	t.Helper()
 	resources := map[string][]metav1.APIResource{
-		"v1": {{Name: "pods", Kind: "Pod", Namespaced: true}, {Name: "services", Kind: "Service", Namespaced: true}},
+		"v1": {{Name: "pods", Kind: "Pod", Namespaced: true}, {Name: "services", Kind: "Service", Namespaced: true},
+			{Name: "events", Kind: "Event", Namespaced: true}},
+		"apps/v1": {{Name: "statefulsets", Kind: "StatefulSet", Namespaced: true}},
 		"kubeflow.org/v1": {
 			{Name: "tfjobs", Kind: "TFJob", Namespaced: true}, {Name: "pytorchjobs", Kind: "PyTorchJob", Namespaced: true},
 			{Name: "jaxjobs", Kind: "JAXJob", Namespaced: true}, {Name: "xgboostjobs", Kind: "XGBoostJob", Namespaced: true},
@@ -87,9 +89,13 @@ func TestBadFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"unknown family", []string{"--families=training,serving"}, `there is no family "serving", only training`},
+		{"unknown family", []string{"--families=training,serving"}, `there is no family "serving", only notebook, training`},
 		{"unknown flag", []string{"--colour=blue"}, "unknown flag: --colour"},
 		{"an argument", []string{"now"}, `unknown command "now"`},
+		{"no idle time", []string{"--cull-idle-notebooks", "--notebook-idle-time=0"}, "idle time of notebooks must be positive"},
+		{"no check period", []string{"--cull-idle-notebooks", "--notebook-check-period=-1s"}, "period in which notebooks are checked must be positive"},
+		{"one URL for all notebooks", []string{"--cull-idle-notebooks", "--notebook-url=http://a"}, "must have {name} and {namespace}"},
+		{"no URL", []string{"--cull-idle-notebooks", "--notebook-url={name}.{namespace}"}, "must begin with http:// or https://"},
 		{"no kubeconfig", []string{"--kubeconfig=/nowhere"}, `reading the kubeconfig "/nowhere"`},
 		{"address in use", []string{"--health-probe-bind-address=" + listener.Addr().String()}, "address already in use"},
 	}

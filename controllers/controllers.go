@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/muster-scheduling/muster/controllers/notebook"
 	"github.com/muster-scheduling/muster/controllers/training"
 )
 
@@ -25,6 +26,7 @@ type options struct {
 	metricsBindAddress        string
 	healthProbeBindAddress    string
 	pyTorchInitContainerImage string
+	notebooks                 notebookOptions
 }
 
 // controller is one controller of the manager.
@@ -45,7 +47,9 @@ func (o *options) all() []controller {
 		setup := func(ctx context.Context, m manager.Manager) error { return c.Setup(ctx, m, jobs) }
 		all = append(all, controller{"training", c.Kind, setup})
 	}
-	return all
+	return append(all, controller{"notebook", "Notebook", func(ctx context.Context, m manager.Manager) error {
+		return notebook.Setup(ctx, m, o.notebooks.settings())
+	}})
 }
 
 // families are the names of all families of controllers, sorted.
@@ -60,7 +64,7 @@ func (o *options) allFamilies() []string {
 // newScheme knows the types that any of the controllers handles.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme, notebook.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
