@@ -146,6 +146,9 @@ func (k *kind) report(job trainingv1.Job, first bool, err error, p *plan, now ti
 		if n := countPods(p.create); n > 0 {
 			p.events = append(p.events, normal("SuccessfulCreatePod", "Created %d pod(s)", n))
 		}
+		if p.whole != nil {
+			p.status.RestartedGang.Created = p.whole
+		}
 		if !finished(p.status) {
 			explain(p.status, k.name+string(trainingv1.JobCreated), fmt.Sprintf("%s %s is created.", k.name, job.GetName()), now)
 		}

@@ -33,6 +33,17 @@ func note(status *trainingv1.JobStatus, pod *corev1.Pod, counted bool) bool {
 	return true
 }
 
+// isNoted says whether a pod is on record already.
+func isNoted(status *trainingv1.JobStatus, pod *corev1.Pod) bool {
+	i, found := findRecord(status, pod.Name)
+	return found && status.RestartedPods[i].UID == pod.UID
+}
+
+// attemptOf is how many pods of that name have been replaced, by themselves or with all others.
+func attemptOf(status *trainingv1.JobStatus, name string) int32 {
+	return attemptsOf(status, name) + gangAttempts(status)
+}
+
 // attemptsOf is how many pods of that name have been noted.
 func attemptsOf(status *trainingv1.JobStatus, name string) int32 {
 	if i, found := findRecord(status, name); found {
@@ -66,11 +77,11 @@ func totalRestarts(status *trainingv1.JobStatus, members []member) int32 {
 	for _, r := range status.RestartedPods {
 		n += r.Restarts
 	}
+	if gang := status.RestartedGang; gang != nil {
+		n += gang.Restarts
+	}
 	for _, m := range members {
-		if m.pod == nil {
-			continue
-		}
-		if i, found := findRecord(status, m.name); !found || status.RestartedPods[i].UID != m.pod.UID {
+		if m.pod != nil && !m.former && !isNoted(status, m.pod) {
 			n += containerRestarts(m.pod)
 		}
 	}

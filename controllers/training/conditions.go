@@ -33,13 +33,15 @@ func findCondition(status *trainingv1.JobStatus, t trainingv1.JobConditionType) 
 }
 
 // enter makes t true and the last of the list, and reports whether that changes anything. Running and Restarting exclude
-// each other; the end of the job, or its suspension, ends both. Nothing changes once the job has failed.
+// each other; the end of the job, or its suspension, ends both. Nothing changes once the job has failed. Of what is true for
+// the same reason already only a restart is told again, if it has other words: it is another one.
 func enter(status *trainingv1.JobStatus, t trainingv1.JobConditionType, reason, message string, now time.Time) bool {
 	if isTrue(status, trainingv1.JobFailed) {
 		return false
 	}
 	old := findCondition(status, t)
-	if old != nil && old.Status == corev1.ConditionTrue && old.Reason == reason {
+	if old != nil && old.Status == corev1.ConditionTrue && old.Reason == reason &&
+		(t != trainingv1.JobRestarting || old.Message == message) {
 		return false
 	}
 	condition := trainingv1.JobCondition{

@@ -1,7 +1,6 @@
 package training
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -20,11 +19,7 @@ const cutOffAfter = 2 * time.Second
 // makes one, but not that of a node that is lost.
 func (p *pass) settleRemovals() {
 	p.remove = slices.DeleteFunc(p.remove, func(o client.Object) bool { return o.GetDeletionTimestamp() != nil })
-	for _, name := range slices.Sorted(maps.Keys(p.seen.pods)) {
-		pod := p.seen.pods[name]
-		if !withoutGrace(pod) {
-			continue
-		}
+	for _, pod := range p.podsThat(withoutGrace) {
 		if left := pod.DeletionTimestamp.Add(cutOffAfter).Sub(p.now); left > 0 {
 			p.lookAfter(left)
 			continue

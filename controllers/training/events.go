@@ -27,8 +27,13 @@ const maxMessage = 1024
 
 // shorten cuts a message so that the API server takes it in an event.
 func shorten(message string) string {
-	if len(message) <= maxMessage {
-		return message
+	return cut(message, maxMessage)
+}
+
+// cut leaves at most so many bytes of a text, and shows where it was longer.
+func cut(text string, room int) string {
+	if len(text) <= room {
+		return text
 	}
-	return strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
+	return strings.ToValidUTF8(text[:max(0, room-len("…"))], "") + "…"
 }

@@ -16,6 +16,9 @@ type member struct {
 	name  string // of the pod and of the service
 	spec  *trainingv1.ReplicaSpec
 	pod   *corev1.Pod // nil: none exists
+
+	// former says that the pod belongs to an attempt of the whole gang that is over.
+	former bool
 }
 
 // members lists the places that the job's spec asks for, by the kind's order of types and by index, with the pods that
@@ -45,14 +48,16 @@ func (m member) active() bool {
 	return m.pod != nil && m.pod.Status.Phase == corev1.PodRunning && m.pod.DeletionTimestamp == nil
 }
 
+// succeeded says whether the member has a pod that ended well. One that is being deleted may have ended because of that,
+// its work undone.
 func (m member) succeeded() bool {
-	return m.pod != nil && m.pod.Status.Phase == corev1.PodSucceeded
+	return m.pod != nil && m.pod.Status.Phase == corev1.PodSucceeded && m.pod.DeletionTimestamp == nil
 }
 
 // failed says whether the member has a pod that failed. One that is being deleted ends because of that, and has not
-// failed.
+// failed; what becomes of one whose attempt is over does not matter.
 func (m member) failed() bool {
-	return m.pod != nil && m.pod.Status.Phase == corev1.PodFailed && m.pod.DeletionTimestamp == nil
+	return m.pod != nil && m.pod.Status.Phase == corev1.PodFailed && m.pod.DeletionTimestamp == nil && !m.former
 }
 
 // ofType returns the members of one type.

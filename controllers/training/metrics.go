@@ -37,7 +37,13 @@ func countJob(kind string, before, after *trainingv1.JobStatus) {
 			c.WithLabelValues(kind).Inc()
 		}
 	}
-	if n := attempts(after) - attempts(before); n > 0 {
+	n := attempts(after) - attempts(before)
+	if gangAttempts(after) > gangAttempts(before) && before.RestartedGang != nil {
+		for _, created := range before.RestartedGang.Created {
+			n += created
+		}
+	}
+	if n > 0 {
 		podsReplaced.WithLabelValues(kind).Add(float64(n))
 	}
 }

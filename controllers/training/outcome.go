@@ -72,17 +72,3 @@ func (k *kind) countByType(members []member) string {
 	}
 	return strings.Join(parts, " and ")
 }
-
-// describe names the first few failed members and how they ended.
-func (k *kind) describe(members []member) string {
-	const few = 5
-	var parts []string
-	for i, m := range members {
-		if i == few {
-			parts = append(parts, fmt.Sprintf("and %d more", len(members)-few))
-			break
-		}
-		parts = append(parts, describeFailure(m.pod, k.container))
-	}
-	return strings.Join(parts, ", ")
-}

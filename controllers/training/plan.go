@@ -37,6 +37,12 @@ type plan struct {
 	// after is when to look again though nothing changes; zero: no need to.
 	after time.Duration
 
+	// whole is what status.restartedGang.created becomes when all of create exists. Nil: it stays.
+	whole map[trainingv1.ReplicaType]int32
+
+	// vanished are the names of pods that there were, and the plan is wrong if there still are.
+	vanished []string
+
 	// expired says that the job itself is to be deleted, and nothing else done.
 	expired bool
 }
@@ -71,8 +77,12 @@ const (
 func (k *kind) decide(config Config, job trainingv1.Job, seen observed, now time.Time) plan {
 	p := &pass{kind: k, config: config, job: job, seen: seen, members: k.members(job, seen.pods), now: now}
 	p.status = job.State().DeepCopy()
+	for i, m := range p.members {
+		p.members[i].former = m.pod != nil && isFormer(p.status, m.pod)
+	}
 	switch {
 	case finished(p.status):
+		p.status.CompletionTime = completionTime(p.status)
 	case p.refuse():
 	case job.Policy().Suspend != nil && *job.Policy().Suspend:
 		p.suspend()
@@ -110,10 +120,9 @@ func (p *pass) refuse() bool {
 func (p *pass) run() {
 	p.accept()
 	p.start()
-	p.noteLost()
 	p.status.ReplicaStatuses = p.replicaStatuses(p.job, p.members)
 	failed := p.failures(p.job, p.members)
-	restarted := p.noteFailed(failed)
+	restarted := p.noteRestarts(&failed)
 	p.status.Restarts = totalRestarts(p.status, p.members)
 	left, limited := untilDeadline(p.job.Policy(), p.status, p.now)
 	switch {
@@ -123,7 +132,7 @@ func (p *pass) run() {
 		p.fail("%s %s is failed because %s replica(s) failed (%s).", p.name, p.fullName(),
 			p.countByType(failed.final), p.describe(failed.final))
 	case backoffExceeded(p.job.Policy(), p.status):
-		p.fail("Job %s has failed because it has reached the specified backoff limit", p.job.GetName())
+		p.fail("Job %s has failed because it has reached the specified backoff limit%s", p.job.GetName(), p.blame(restarted))
 	case limited && left <= 0:
 		p.fail("Job %s has failed because it was active longer than specified deadline", p.job.GetName())
 	default:
@@ -133,7 +142,9 @@ func (p *pass) run() {
 		p.tellState(restarted)
 		p.syncGang()
 		p.createMissing()
+		p.trackGang()
 		p.removeSurplus()
+		p.removeFormer()
 		p.removeFailed(failed)
 	}
 }
@@ -163,10 +174,15 @@ func (p *pass) start() {
 // not run any more, though no pod failed, has lost its pods.
 func (p *pass) tellState(restarted []member) {
 	switch {
+	case len(restarted) > 0 && restartsAll(p.job):
+		p.enter(trainingv1.JobRestarting, corev1.EventTypeWarning, fmt.Sprintf(
+			"%s %s is restarting all of its pods because %s replica(s) failed or were lost (%s).", p.name, p.fullName(),
+			p.countByType(restarted), p.describe(restarted)))
 	case len(restarted) > 0:
 		p.enter(trainingv1.JobRestarting, corev1.EventTypeWarning, fmt.Sprintf(
 			"%s %s is restarting because %s replica(s) failed (%s).", p.name, p.fullName(),
 			p.countByType(restarted), p.describe(restarted)))
+	case len(p.formerPods()) > 0: // the next attempt is yet to begin
 	case p.isRunning(p.job, p.members):
 		p.enter(trainingv1.JobRunning, corev1.EventTypeNormal, fmt.Sprintf("%s %s is running.", p.name, p.fullName()))
 	case isTrue(p.status, trainingv1.JobRunning):
@@ -175,10 +191,19 @@ func (p *pass) tellState(restarted []member) {
 	}
 }
 
+// noteRestarts takes down which pods are to be replaced, and returns those of which that was not known before.
+func (p *pass) noteRestarts(failed *failures) []member {
+	if restartsAll(p.job) {
+		return p.endAttempt(failed)
+	}
+	p.noteLost()
+	return p.noteFailed(*failed)
+}
+
 // noteLost notes pods that somebody deletes, before they are gone.
 func (p *pass) noteLost() {
 	for _, m := range p.members {
-		if m.pod != nil && m.pod.DeletionTimestamp != nil {
+		if m.pod != nil && m.pod.DeletionTimestamp != nil && !m.former {
 			note(p.status, m.pod, false)
 		}
 	}
@@ -227,18 +252,19 @@ func (p *pass) syncGang() {
 }
 
 // createMissing fills every place that has no pod or no service. A pod that is being deleted keeps its place, and its
-// name, until it is gone.
+// name, until it is gone; one of an attempt that is over keeps those of all.
 func (p *pass) createMissing() {
 	var inject injector
+	waits := len(p.formerPods()) > 0 || gangAttempts(p.status) != gangAttempts(p.job.State())
 	for _, m := range p.members {
 		if p.seen.services[m.name] == nil {
 			p.create = append(p.create, p.newService(p.job, m))
 		}
-		if m.pod == nil {
+		if m.pod == nil && !waits {
 			if inject == nil {
 				inject = p.environment(p.kind, p.config, p.job)
 			}
-			p.create = append(p.create, p.newPod(p.job, m, inject, attemptsOf(p.status, m.name)))
+			p.create = append(p.create, p.newPod(p.job, m, inject, attemptOf(p.status, m.name)))
 		}
 	}
 }
@@ -249,10 +275,8 @@ func (p *pass) removeSurplus() {
 	for _, m := range p.members {
 		wanted[m.name] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.seen.pods)) {
-		if !wanted[name] {
-			p.remove = append(p.remove, p.seen.pods[name])
-		}
+	for _, pod := range p.podsThat(func(pod *corev1.Pod) bool { return !wanted[pod.Name] }) {
+		p.remove = append(p.remove, pod)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.seen.services)) {
 		if !wanted[name] {
@@ -281,6 +305,7 @@ func (p *pass) removeFailed(failed failures) {
 // suspend takes everything away but the job and what is known about it.
 func (p *pass) suspend() {
 	p.accept()
+	p.suspendGang()
 	p.status.Restarts = totalRestarts(p.status, p.members)
 	p.status.ReplicaStatuses = p.replicaStatuses(p.job, nil)
 	p.enter(trainingv1.JobSuspended, corev1.EventTypeNormal, fmt.Sprintf("%s %s is suspended.", p.name, p.job.GetName()))
@@ -323,10 +348,8 @@ func (p *pass) cleanUp() {
 	if stopped || policy != trainingv1.CleanPodPolicyNone {
 		noneActive(p.status.ReplicaStatuses)
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.seen.pods)) {
-		if removable(policy, stopped, p.seen.pods[name]) {
-			p.remove = append(p.remove, p.seen.pods[name])
-		}
+	for _, pod := range p.podsThat(func(pod *corev1.Pod) bool { return removable(policy, stopped, pod) }) {
+		p.remove = append(p.remove, pod)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.seen.services)) {
 		pod := p.seen.pods[name]
@@ -345,6 +368,17 @@ func (p *pass) removeGang() {
 	if p.seen.autoscaler != nil {
 		p.remove = append(p.remove, p.seen.autoscaler)
 	}
+}
+
+// podsThat are the pods of the job for which that is so, by name.
+func (p *pass) podsThat(are func(*corev1.Pod) bool) []*corev1.Pod {
+	var some []*corev1.Pod
+	for _, name := range slices.Sorted(maps.Keys(p.seen.pods)) {
+		if pod := p.seen.pods[name]; are(pod) {
+			some = append(some, pod)
+		}
+	}
+	return some
 }
 
 // enter changes the job's state, and tells if that is news.

@@ -30,6 +30,15 @@ func (k *kind) newPod(job trainingv1.Job, m member, inject injector, attempt int
 		pod.Labels[trainingv1.JobRoleLabel] = trainingv1.JobRoleMaster
 	}
 	pod.Spec.RestartPolicy = podRestartPolicy(m.spec.RestartPolicy)
+	if restartsAll(job) {
+		pod.Spec.RestartPolicy = corev1.RestartPolicyNever // or the others would not learn of a restart
+	}
+	if n := gangAttempts(job.State()); n > 0 {
+		pod.Annotations[trainingv1.GangAttemptAnnotation] = fmt.Sprint(n)
+	}
+	if main := mainContainer(pod.Spec.Containers, k.container); main != nil && main.TerminationMessagePolicy == "" {
+		main.TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError // for describeFailure
+	}
 	if inGang(m.spec) {
 		pod.Labels[schedulingv1alpha1.PodGroupLabel] = job.GetName()
 	}

@@ -53,6 +53,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	job := stored.DeepCopyObject().(trainingv1.Job)
 	r.kind.setAllDefaults(job)
 	p := r.kind.decide(r.config, job, seen, r.now())
+	if found, err := r.find(ctx, stored, p.vanished, seen.pods); err != nil {
+		return reconcile.Result{}, err
+	} else if found {
+		p = r.kind.decide(r.config, job, seen, r.now())
+	}
 	if p.expired {
 		return reconcile.Result{}, r.expire(ctx, stored)
 	}
@@ -78,6 +83,21 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: p.after}, nil
+}
+
+// find looks past the cache for pods that are not in it, adds those of the job that exist, and reports whether there are any.
+func (r *reconciler) find(ctx context.Context, job trainingv1.Job, names []string, pods map[string]*corev1.Pod) (bool, error) {
+	found := false
+	for _, name := range names {
+		pod := &corev1.Pod{}
+		err := r.live.Get(ctx, client.ObjectKey{Namespace: job.GetNamespace(), Name: name}, pod)
+		if err == nil && metav1.IsControlledBy(pod, job) {
+			pods[name], found = pod, true
+		} else if client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("reading the pod %s/%s: %w", job.GetNamespace(), name, err)
+		}
+	}
+	return found, nil
 }
 
 // isGone asks past the cache whether a job has been deleted.

@@ -127,7 +127,7 @@ func TestExitCodeRestartsAreLimited(t *testing.T) {
 	w.settle()
 	w.expectStates("Created !Running Failed")
 	w.expectPods("tf-worker-1") // the one that runs is stopped, or the limit would limit nothing
-	if got, want := w.message(trainingv1.JobFailed), "Job tf has failed because it has reached the specified backoff limit"; got != want {
+	if got, want := w.message(trainingv1.JobFailed), "Job tf has failed because it has reached the specified backoff limit (tf-worker-1: exit code 137)"; got != want {
 		t.Errorf("got %q", got)
 	}
 }

@@ -1,7 +1,6 @@
 package training
 
 import (
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,16 +41,24 @@ func judge(pod *corev1.Pod, container string, policy trainingv1.RestartPolicy) v
 // disrupted says whether the cluster took the pod away: it was preempted, evicted by a drain or a taint, or its node was
 // lost or shut down.
 func disrupted(pod *corev1.Pod) bool {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
-			return true
-		}
+	if disruption(pod) != nil {
+		return true
 	}
 	switch pod.Status.Reason {
 	case "NodeLost", "Shutdown", "NodeShutdown", "Terminated", "Preempting":
 		return true
 	}
 	return false
+}
+
+// disruption says why and since when the cluster takes a pod away. Nil: it does not, or does not say so.
+func disruption(pod *corev1.Pod) *corev1.PodCondition {
+	for i, c := range pod.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 // exitCode is that of the container, and false if it has not ended.
@@ -62,17 +69,6 @@ func exitCode(pod *corev1.Pod, container string) (int32, bool) {
 		}
 	}
 	return 0, false
-}
-
-// describeFailure says in a few words how a pod ended.
-func describeFailure(pod *corev1.Pod, container string) string {
-	if pod.Status.Reason != "" {
-		return fmt.Sprintf("%s: %s", pod.Name, pod.Status.Reason)
-	}
-	if code, ok := exitCode(pod, container); ok {
-		return fmt.Sprintf("%s: exit code %d", pod.Name, code)
-	}
-	return pod.Name
 }
 
 const (
@@ -93,8 +89,8 @@ func restartDelay(attempt int32, ran time.Duration) time.Duration {
 	return min(longestDelay, time.Second<<(attempt-1))
 }
 
-// endOf is when the last container of a pod ended, and how long the pod had run by then. Both are zero if that is not
-// known.
+// endOf is when the last container of a pod ended, and how long the pod had run by then. A pod of which none ever ran ended
+// when it was to begin.
 func endOf(pod *corev1.Pod) (time.Time, time.Duration) {
 	var end time.Time
 	for _, c := range pod.Status.ContainerStatuses {
@@ -102,8 +98,15 @@ func endOf(pod *corev1.Pod) (time.Time, time.Duration) {
 			end = t.FinishedAt.Time
 		}
 	}
-	if end.IsZero() || pod.Status.StartTime == nil {
+	start := pod.CreationTimestamp.Time
+	if pod.Status.StartTime != nil {
+		start = pod.Status.StartTime.Time
+	}
+	switch {
+	case end.IsZero():
+		return start, 0
+	case start.IsZero():
 		return end, 0
 	}
-	return end, end.Sub(pod.Status.StartTime.Time)
+	return end, end.Sub(start)
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
@@ -15,6 +16,10 @@ import (
 // another installation may be in the cluster, and because the functions of this package rely on it.
 func (k *kind) validateJob(job trainingv1.Job) field.ErrorList {
 	errs := k.validateName(job)
+	if value, ok := job.GetAnnotations()[schedulingv1alpha1.RestartAnnotation]; ok && !restartsAll(job) {
+		path := field.NewPath("metadata", "annotations").Key(schedulingv1alpha1.RestartAnnotation)
+		errs = append(errs, field.NotSupported(path, value, []string{schedulingv1alpha1.RestartAll}))
+	}
 	errs = append(errs, k.validateReplicas(job)...)
 	policy := job.Policy().SchedulingPolicy
 	if policy != nil && policy.MinAvailable != nil {
