@@ -45,6 +45,7 @@ func Command() *cobra.Command {
 	flags.StringVar(&o.pyTorchInitContainerImage, "pytorch-init-container-image", "",
 		"image of an init container in which PyTorch workers wait until the master's name resolves; empty for none, which is enough")
 	o.notebooks.addFlags(flags)
+	o.webhooks.addFlags(flags)
 	var logFlags flag.FlagSet
 	klog.InitFlags(&logFlags)
 	flags.AddGoFlag(logFlags.Lookup("v"))
@@ -74,6 +75,9 @@ func (o *options) run(ctx context.Context) error {
 		if err := c.setup(ctx, m); err != nil {
 			return err
 		}
+	}
+	if err := o.webhooks.setup(ctx, m); err != nil {
+		return err
 	}
 	if err := runManager(ctx, m); err != nil {
 		return fmt.Errorf("running the manager: %w", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/muster-scheduling/muster/controllers/notebook"
 	"github.com/muster-scheduling/muster/controllers/training"
+	"github.com/muster-scheduling/muster/webhooks"
 )
 
 // options is what the command line says.
@@ -27,6 +28,7 @@ type options struct {
 	healthProbeBindAddress    string
 	pyTorchInitContainerImage string
 	notebooks                 notebookOptions
+	webhooks                  webhookOptions
 }
 
 // controller is one controller of the manager.
@@ -64,7 +66,7 @@ func (o *options) allFamilies() []string {
 // newScheme knows the types that any of the controllers handles.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme, notebook.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme, notebook.AddToScheme, webhooks.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}

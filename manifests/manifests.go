@@ -16,6 +16,18 @@ var CRDs embed.FS
 //go:embed admission/*-*.yaml
 var AdmissionPolicies embed.FS
 
+// Webhooks holds the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration, one YAML document per file in the
+// folder webhooks.
+//
+//go:embed webhooks/*ing.yaml
+var Webhooks embed.FS
+
+// PodPolicies holds the default PodPolicies and the PriorityClasses that they name, several YAML documents per file in the
+// folder pod-policies, beside its kustomization.yaml.
+//
+//go:embed pod-policies/*.yaml
+var PodPolicies embed.FS
+
 // SchedulerConfig is the KubeSchedulerConfiguration that an installation starts
 // with, and that muster-scheduler runs where it is given no other.
 //

@@ -27,8 +27,8 @@ const (
 	// Configuration is the name of the MutatingWebhookConfiguration and of the ValidatingWebhookConfiguration.
 	Configuration = "muster"
 
-	// certificateSecret is the name of the Secret beside the Service.
-	certificateSecret = "muster-webhook-certificates"
+	// CertificateSecret is the name of the Secret beside the Service that holds the certificate.
+	CertificateSecret = "muster-webhook-certificates"
 )
 
 // Config says where the webhooks are served, and as whom.
@@ -92,7 +92,7 @@ func newServer(m manager.Manager, config Config) (server webhook.Server, certifi
 	certified = func() error { return nil } // the server does not start without the files
 	if config.CertDir == "" {
 		keeper, err := certificates.Setup(m, certificates.Config{
-			Secret:        types.NamespacedName{Namespace: config.Service.Namespace, Name: certificateSecret},
+			Secret:        types.NamespacedName{Namespace: config.Service.Namespace, Name: CertificateSecret},
 			Names:         append([]string{config.Service.Name + "." + config.Service.Namespace + ".svc"}, config.HostNames...),
 			Configuration: Configuration,
 		})

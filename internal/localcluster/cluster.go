@@ -45,6 +45,7 @@ type Cluster struct {
 	scheduler         *command
 	schedulerURL      string // of its latest start
 	manager           *command
+	webhookPort       int          // of its latest start
 	probe             *http.Client // asks them whether they are ready
 	stopped           bool
 }
@@ -80,6 +81,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		c.startControllers,
 		c.startTogether,
 		c.waitControllers,
+		c.waitWebhooks,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -190,7 +192,10 @@ func (c *Cluster) install(ctx context.Context) error {
 	if err := installPolicies(ctx, c.client); err != nil {
 		return err
 	}
-	return installCRDs(ctx, c.client)
+	if err := installCRDs(ctx, c.client); err != nil {
+		return err
+	}
+	return installPodPolicies(ctx, c.client)
 }
 
 func (c *Cluster) startControllers(context.Context) error {
@@ -251,7 +256,7 @@ func (c *Cluster) startTogether(ctx context.Context) error {
 		group.Go(func() error { return c.StartScheduler(ctx) })
 	}
 	if c.cfg.runs(Manager) {
-		group.Go(func() error { return c.StartManager(ctx) })
+		group.Go(func() error { return c.startManager(ctx) })
 	}
 	return group.Wait()
 }

@@ -24,9 +24,9 @@ const portAttempts = 3
 type command struct {
 	name   Component
 	create func() *cobra.Command
-	// listen returns the arguments that make the command answer on the port, and
-	// where it says that it is ready.
-	listen func(port int) (args []string, url string)
+	// listen returns the arguments that make the command answer on ports that are
+	// free, and where it says that it is ready.
+	listen func() (args []string, url string, err error)
 	args   []string // further arguments
 	part   *part    // the latest run; nil before the first
 }
@@ -51,11 +51,10 @@ func (c *command) start(ctx context.Context, probe *http.Client) error {
 }
 
 func (c *command) startOnce(ctx context.Context, probe *http.Client) error {
-	port, err := freePort()
+	args, url, err := c.listen()
 	if err != nil {
 		return fmt.Errorf("start %s: %w", c.name, err)
 	}
-	args, url := c.listen(port)
 	cmd := c.create()
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetOut(logOutput)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,7 +30,7 @@ func installPolicies(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("install admission policies: %w", err)
 	}
-	objects, err := readPolicies(manifests.AdmissionPolicies)
+	objects, err := readObjects(manifests.AdmissionPolicies, clientscheme.Codecs.UniversalDeserializer())
 	if err != nil {
 		return err
 	}
@@ -49,16 +50,21 @@ func installPolicies(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-func readPolicies(files fs.FS) ([]runtime.Object, error) {
+// readObjects decodes every YAML document of the files in folders, but for those
+// that tell kustomize what there is.
+func readObjects(files fs.FS, decoder runtime.Decoder) ([]runtime.Object, error) {
 	paths, err := fs.Glob(files, "*/*.yaml")
 	if err != nil {
-		return nil, fmt.Errorf("find admission policies: %w", err)
+		return nil, fmt.Errorf("find manifests: %w", err)
 	}
 	var objects []runtime.Object
-	for _, path := range paths {
-		data, err := fs.ReadFile(files, path)
+	for _, file := range paths {
+		if path.Base(file) == "kustomization.yaml" {
+			continue
+		}
+		data, err := fs.ReadFile(files, file)
 		if err != nil {
-			return nil, fmt.Errorf("read admission policies: %w", err)
+			return nil, fmt.Errorf("read manifests: %w", err)
 		}
 		documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
 		for {
@@ -67,11 +73,11 @@ func readPolicies(files fs.FS) ([]runtime.Object, error) {
 				break
 			}
 			if err != nil {
-				return nil, fmt.Errorf("read admission policies %s: %w", path, err)
+				return nil, fmt.Errorf("read manifests %s: %w", file, err)
 			}
-			object, _, err := clientscheme.Codecs.UniversalDeserializer().Decode(document, nil, nil)
+			object, _, err := decoder.Decode(document, nil, nil)
 			if err != nil {
-				return nil, fmt.Errorf("read admission policies %s: %w", path, err)
+				return nil, fmt.Errorf("read manifests %s: %w", file, err)
 			}
 			objects = append(objects, object)
 		}

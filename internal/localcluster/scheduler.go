@@ -14,7 +14,11 @@ func (c *Cluster) schedulerCommand() *command {
 		name:   Scheduler,
 		create: plugins.Command,
 		args:   c.cfg.SchedulerArgs,
-		listen: func(port int) ([]string, string) {
+		listen: func() ([]string, string, error) {
+			port, err := freePort()
+			if err != nil {
+				return nil, "", err
+			}
 			c.schedulerURL = fmt.Sprintf("https://127.0.0.1:%d", port)
 			return []string{
 				"--kubeconfig=" + c.ownKubeconfig,
@@ -25,7 +29,7 @@ func (c *Cluster) schedulerCommand() *command {
 				fmt.Sprintf("--secure-port=%d", port),
 				"--tls-cert-file=" + c.pki.servingCert,
 				"--tls-private-key-file=" + c.pki.servingKey,
-			}, c.schedulerURL + "/readyz"
+			}, c.schedulerURL + "/readyz", nil
 		},
 	}
 }
