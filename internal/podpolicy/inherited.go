@@ -47,15 +47,17 @@ func (w *wishes) addPriority(p *Policy) {
 	if name == nil {
 		return
 	}
-	for _, value := range []string{w.inheritedClass(name), name.Value} {
+	for _, class := range []struct{ name, missing string }{
+		{w.inheritedClass(name), v1alpha1.ReasonNoInheritedClass}, {name.Value, v1alpha1.ReasonNoPriorityClass},
+	} {
 		switch {
-		case value == "":
-		case w.around.PriorityClasses.Has(value):
-			w.want(field{priorityClassName, ""}, wish{policy: p.name, value: value, always: name.When == v1alpha1.SetAlways})
+		case class.name == "":
+		case w.around.PriorityClasses.Has(class.name):
+			w.want(field{priorityClassName, ""}, wish{policy: p.name, value: class.name, always: name.When == v1alpha1.SetAlways})
 			return
 		default:
-			w.problems = append(w.problems, &Problem{Policy: p.name, Reason: v1alpha1.ReasonNoPriorityClass,
-				Err: fmt.Errorf("set priorityClassName: there is no PriorityClass %q", value)})
+			w.problems = append(w.problems, &Problem{Policy: p.name, Reason: class.missing,
+				Err: fmt.Errorf("set priorityClassName: there is no PriorityClass %q", class.name)})
 		}
 	}
 }

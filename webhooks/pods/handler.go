@@ -25,9 +25,9 @@ import (
 const timeLimit = time.Second
 
 // Look adds to the surroundings of a pod what the pod alone does not tell, such as the job that it is part of. It is called
-// for every pod that policies are asked about. The pod may not be changed; it has its namespace and, unless the API server is
-// to make one up, its name.
-type Look func(ctx context.Context, r client.Reader, pod *corev1.Pod, around *podpolicy.Surroundings) error
+// only for pods with policies that want to know it, and fills in what they want. The pod may not be changed; it has its namespace
+// and, unless the API server is to make one up, its name.
+type Look func(ctx context.Context, r client.Reader, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error
 
 // Handler answers the API server. It may be used concurrently.
 type Handler struct {
@@ -36,6 +36,9 @@ type Handler struct {
 
 	// Classes returns the names of all PriorityClasses. The set is only read.
 	Classes func() sets.Set[string]
+
+	// QueueClasses returns the priority classes that Queues name, by the Queue's name; nil for none. The map is only read.
+	QueueClasses func() map[string]string
 
 	// Reader reads Namespaces, and what Look wants; Live is asked for a Namespace that Reader does not know yet.
 	Reader, Live client.Reader
@@ -86,17 +89,21 @@ func (h *Handler) change(ctx context.Context, request *admission.Request) ([]byt
 	}
 	pod.Namespace = request.Namespace
 	around := podpolicy.Surroundings{PriorityClasses: h.Classes()}
+	if h.QueueClasses != nil {
+		around.QueueClasses = h.QueueClasses()
+	}
 	var err error
 	if around.Namespace, err = h.namespace(ctx, request.Namespace); err != nil {
 		return nil, fmt.Errorf("decide about pod %s: %w", nameOf(pod), err)
 	}
-	if h.Look != nil {
-		if err := h.Look(ctx, h.Reader, pod, &around); err != nil { // the pod still gets what does not depend on it
+	result := podpolicy.Apply(ctx, pod, around, policies)
+	for looked := (podpolicy.Wants{}); h.Look != nil && result.Wants != looked; result = podpolicy.Apply(ctx, pod, around, policies) {
+		looked = result.Wants
+		if err := h.Look(ctx, h.Reader, pod, looked, &around); err != nil { // the pod still gets what does not depend on it
 			podsTotal.WithLabelValues("unseen").Inc()
 			log.FromContext(ctx).Error(err, "Looking around a pod", "pod", nameOf(pod))
 		}
 	}
-	result := podpolicy.Apply(ctx, pod, around, policies)
 	for _, problem := range result.Problems {
 		problemsTotal.WithLabelValues(problem.Policy, problem.Reason).Inc()
 		h.Tell(nameOf(pod), problem)

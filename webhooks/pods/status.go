@@ -95,7 +95,7 @@ func verdict(policy *v1alpha1.PodPolicy, problem error, classes sets.Set[string]
 	if known := (*podpolicy.Problem)(nil); errors.As(problem, &known) {
 		return not(known.Reason, known.Err.Error()), 0
 	}
-	if class := policy.Spec.Set.PriorityClassName; class != nil && !classes.Has(class.Value) {
+	if class := policy.Spec.Set.PriorityClassName; class != nil && class.Value != "" && !classes.Has(class.Value) {
 		return not(v1alpha1.ReasonNoPriorityClass, fmt.Sprintf("set priorityClassName: there is no PriorityClass %q", class.Value)), 0
 	}
 	told := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.PodPolicyReady)
@@ -115,7 +115,7 @@ func verdict(policy *v1alpha1.PodPolicy, problem error, classes sets.Set[string]
 
 // passes says whether a reason is one that depends on pods, so that it may hold no longer.
 func passes(reason string) bool {
-	return reason == v1alpha1.ReasonExpressionFailed || reason == v1alpha1.ReasonTooLarge
+	return reason == v1alpha1.ReasonExpressionFailed || reason == v1alpha1.ReasonTooLarge || reason == v1alpha1.ReasonNoInheritedClass
 }
 
 // clip cuts a long message.

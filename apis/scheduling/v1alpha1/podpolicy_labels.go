@@ -51,6 +51,9 @@ const (
 	// ReasonNoPriorityClass: spec.set.priorityClassName names a class that does not exist. The rest is set.
 	ReasonNoPriorityClass = "NoPriorityClass"
 
+	// ReasonNoInheritedClass: the priority class that some pod would inherit does not exist. The policy's own is set, if it names one.
+	ReasonNoInheritedClass = "NoInheritedPriorityClass"
+
 	// ReasonTooLarge: what the policies of some pod set would make its annotations larger than Kubernetes allows. Nothing is set.
 	ReasonTooLarge = "TooLarge"
 )
