@@ -60,7 +60,9 @@ func Setup(ctx context.Context, m manager.Manager, config Config) (ready func() 
 		path  string
 		setup func(context.Context, manager.Manager) (http.Handler, func() error, error)
 	}{
-		{"/pods", func(ctx context.Context, m manager.Manager) (http.Handler, func() error, error) { return pods.Setup(ctx, m, lookAround(m.GetAPIReader())) }},
+		{"/pods", func(ctx context.Context, m manager.Manager) (http.Handler, func() error, error) {
+			return pods.Setup(ctx, m, lookAround(m.GetAPIReader()))
+		}},
 	} {
 		handler, check, err := w.setup(ctx, m)
 		if err != nil {
