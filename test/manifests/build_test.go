@@ -104,7 +104,8 @@ func TestEveryObjectIsOnceAndInItsNamespace(t *testing.T) {
 				t.Errorf("%s: the installation's only namespace is %s", id, namespace)
 			}
 		case "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
-			"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding":
+			"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+			"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
 		case "RoleBinding":
 			// Who reads how the API server authenticates is bound beside that setting.
 			if meta.GetNamespace() != namespace && meta.GetNamespace() != metav1.NamespaceSystem {
