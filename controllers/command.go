@@ -44,6 +44,8 @@ func Command() *cobra.Command {
 	flags.StringVar(&o.healthProbeBindAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0 for nowhere")
 	flags.StringVar(&o.pyTorchInitContainerImage, "pytorch-init-container-image", "",
 		"image of an init container in which PyTorch workers wait until the master's name resolves; empty for none, which is enough")
+	flags.StringVar(&o.mpiKubectlDeliveryImage, "mpi-kubectl-delivery-image", "kubeflow/kubectl-delivery:latest",
+		"image of an init container that puts kubectl into the launchers of MPIJobs of kubeflow.org/v1; empty for none, where their own images have it")
 	o.notebooks.addFlags(flags)
 	o.webhooks.addFlags(flags)
 	var logFlags flag.FlagSet

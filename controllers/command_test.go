@@ -20,12 +20,18 @@ func discovery(t *testing.T) *httptest.Server {
 	t.Helper()
 	resources := map[string][]metav1.APIResource{
 		"v1": {{Name: "pods", Kind: "Pod", Namespaced: true}, {Name: "services", Kind: "Service", Namespaced: true},
+			{Name: "configmaps", Kind: "ConfigMap", Namespaced: true}, {Name: "secrets", Kind: "Secret", Namespaced: true},
+			{Name: "serviceaccounts", Kind: "ServiceAccount", Namespaced: true},
 			{Name: "events", Kind: "Event", Namespaced: true}},
 		"apps/v1": {{Name: "statefulsets", Kind: "StatefulSet", Namespaced: true}},
 		"kubeflow.org/v1": {
 			{Name: "tfjobs", Kind: "TFJob", Namespaced: true}, {Name: "pytorchjobs", Kind: "PyTorchJob", Namespaced: true},
 			{Name: "jaxjobs", Kind: "JAXJob", Namespaced: true}, {Name: "xgboostjobs", Kind: "XGBoostJob", Namespaced: true},
 			{Name: "paddlejobs", Kind: "PaddleJob", Namespaced: true}, {Name: "mxjobs", Kind: "MXJob", Namespaced: true},
+			{Name: "mpijobs", Kind: "MPIJob", Namespaced: true},
+		},
+		"rbac.authorization.k8s.io/v1": {
+			{Name: "roles", Kind: "Role", Namespaced: true}, {Name: "rolebindings", Kind: "RoleBinding", Namespaced: true},
 		},
 		"scheduling.x-k8s.io/v1alpha1": {{Name: "podgroups", Kind: "PodGroup", Namespaced: true}},
 		"autoscaling/v2":               {{Name: "horizontalpodautoscalers", Kind: "HorizontalPodAutoscaler", Namespaced: true}},

@@ -27,6 +27,7 @@ type options struct {
 	metricsBindAddress        string
 	healthProbeBindAddress    string
 	pyTorchInitContainerImage string
+	mpiKubectlDeliveryImage   string
 	notebooks                 notebookOptions
 	webhooks                  webhookOptions
 }
@@ -43,6 +44,7 @@ func (o *options) all() []controller {
 	jobs := training.Config{
 		ClusterDomain:             os.Getenv("CUSTOM_CLUSTER_DOMAIN"),
 		PyTorchInitContainerImage: o.pyTorchInitContainerImage,
+		MPIKubectlDeliveryImage:   o.mpiKubectlDeliveryImage,
 	}
 	var all []controller
 	for _, c := range training.Controllers() {

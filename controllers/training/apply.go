@@ -34,12 +34,19 @@ func (e *leftoverError) Error() string { return e.message }
 
 // createAll creates and updates what the plan says: the gang before any of its pods, so that none is placed without it.
 func (r *reconciler) createAll(ctx context.Context, job trainingv1.Job, p *plan) error {
+	err := each(p.before, func(object client.Object) error { return r.createOne(ctx, job, object) })
+	if err != nil {
+		return err
+	}
 	if p.group != nil {
 		if err := r.createOne(ctx, job, p.group); err != nil {
 			return err
 		}
 	}
-	err := each(p.update, func(object client.Object) error {
+	err = each(p.update, func(object client.Object) error {
+		if err := fillIn(object); err != nil {
+			return err
+		}
 		if err := r.client.Update(ctx, object); err != nil {
 			return fmt.Errorf("updating %s: %w", r.describe(object), err)
 		}
@@ -54,6 +61,9 @@ func (r *reconciler) createAll(ctx context.Context, job trainingv1.Job, p *plan)
 // createOne creates an object. That it exists is no error if it is the job's: the names are such that an object can only
 // be created once, whatever the caches say.
 func (r *reconciler) createOne(ctx context.Context, job trainingv1.Job, object client.Object) error {
+	if err := fillIn(object); err != nil {
+		return err
+	}
 	err := r.client.Create(ctx, object)
 	if apierrors.IsAlreadyExists(err) {
 		return r.checkTaken(ctx, job, object)

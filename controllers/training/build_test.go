@@ -27,11 +27,15 @@ func readJob(t *testing.T, text string) (*kind, trainingv1.Job) {
 	if i < 0 {
 		t.Fatalf("no kind %q", meta.Kind)
 	}
-	k := kinds[i]
-	job := k.newJob()
+	job := NewJob(meta.APIVersion, meta.Kind)
+	if job == nil {
+		job = kinds[i].newJob()
+	}
 	if err := yaml.UnmarshalStrict([]byte(text), job); err != nil {
 		t.Fatal(err)
 	}
+	job = asWritten(job)
+	k := kinds[i].of(job)
 	if job.GetNamespace() == "" {
 		job.SetNamespace("ns")
 	}

@@ -22,6 +22,14 @@ func removable(policy trainingv1.CleanPodPolicy, stopped bool, pod *corev1.Pod) 
 	}
 }
 
+// cleanPodPolicy is what to do with a pod of a finished job.
+func (p *pass) cleanPodPolicy(pod *corev1.Pod) trainingv1.CleanPodPolicy {
+	if p.kept != "" && pod.Name == p.nameOf(p.job, p.kept, 0) {
+		return trainingv1.CleanPodPolicyNone
+	}
+	return *p.job.Policy().CleanPodPolicy
+}
+
 // stopped says whether a failed job was ended by the controller and not by its pods. It depends only on what is stored,
 // so that cleaning up can go on after a restart of the controller.
 func (k *kind) stopped(job trainingv1.Job, status *trainingv1.JobStatus) bool {

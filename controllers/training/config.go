@@ -8,4 +8,8 @@ type Config struct {
 	// PyTorchInitContainerImage is the image of the init container in which a PyTorch worker waits for its master. Empty:
 	// no such container.
 	PyTorchInitContainerImage string
+
+	// MPIKubectlDeliveryImage is the image of the init container that brings kubectl to the launcher of an MPIJob of
+	// kubeflow.org/v1. Empty: no such container, the launcher's own image has kubectl.
+	MPIKubectlDeliveryImage string
 }

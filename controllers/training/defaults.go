@@ -21,17 +21,20 @@ func (k *kind) setAllDefaults(job trainingv1.Job) {
 		}
 		if spec.Replicas == nil {
 			spec.Replicas = ptr.To[int32](1)
+			if n, ok := k.replicas[t]; ok {
+				*spec.Replicas = n
+			}
 		}
 		if spec.RestartPolicy == "" {
 			spec.RestartPolicy = k.restartPolicy
 		}
 		k.setDefaultPort(&spec.Template.Spec)
 	}
-	if policy := job.Policy(); policy.CleanPodPolicy == nil {
-		policy.CleanPodPolicy = ptr.To(trainingv1.CleanPodPolicyNone)
-	}
 	if k.setDefaults != nil {
 		k.setDefaults(job)
+	}
+	if policy := job.Policy(); policy.CleanPodPolicy == nil {
+		policy.CleanPodPolicy = ptr.To(trainingv1.CleanPodPolicyNone)
 	}
 }
 
@@ -59,7 +62,7 @@ func (k *kind) canonicalize(replicas map[trainingv1.ReplicaType]*trainingv1.Repl
 // setDefaultPort gives the main container the kind's port unless it has one of that name.
 func (k *kind) setDefaultPort(pod *corev1.PodSpec) {
 	c := mainContainer(pod.Containers, k.container)
-	if c == nil {
+	if c == nil || k.portName == "" {
 		return
 	}
 	for _, p := range c.Ports {

@@ -96,8 +96,8 @@ func TestDefaultsOfEachKind(t *testing.T) {
 		{"PaddleJob", "paddleReplicaSpecs", "paddle", "Master", "OnFailure", "master", 36543},
 		{"MXJob", "mxReplicaSpecs", "mxnet", "TunerTracker", "Never", "mxjob-port", 9091},
 	}
-	if len(tests) != len(kinds) {
-		t.Errorf("%d of %d kinds are looked at", len(tests), len(kinds))
+	if len(tests) != len(kinds)-1 { // MPIJobs have defaults of their own
+		t.Errorf("%d of %d kinds are looked at", len(tests), len(kinds)-1)
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind, func(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/yaml"
 )
@@ -58,7 +57,7 @@ func TestGolden(t *testing.T) {
 func render(t *testing.T, input string) string {
 	t.Helper()
 	k, job := readyJob(t, input)
-	config := Config{ClusterDomain: "cluster.local"}
+	config := Config{ClusterDomain: "cluster.local", MPIKubectlDeliveryImage: "kubectl-delivery"}
 	if job.GetAnnotations()["test/init-image"] != "" {
 		config.PyTorchInitContainerImage = job.GetAnnotations()["test/init-image"]
 	}
@@ -67,7 +66,7 @@ func render(t *testing.T, input string) string {
 	for _, e := range p.events {
 		out.WriteString("# " + e.kind + " " + e.reason + ": " + e.message + "\n")
 	}
-	var objects []client.Object
+	objects := p.before
 	if p.group != nil {
 		objects = append(objects, p.group)
 	}

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
@@ -17,8 +18,20 @@ type kind struct {
 	// name is the kind as in a manifest, for example TFJob.
 	name string
 
+	// version is that of the job's API in what it owns. Empty: v1.
+	version string
+
+	// operatorName is the value of the label that says which controller something belongs to. Empty: <kind>-controller.
+	operatorName string
+
+	// manager is a value of managedBy with which jobs are run, besides the one that every kind has. Empty: none.
+	manager string
+
 	// newJob returns an empty job.
 	newJob func() trainingv1.Job
+
+	// variant returns the kind that a job is when those of one name are not all alike. Nil: they are.
+	variant func(job trainingv1.Job) *kind
 
 	// replicasField is the name of the map of replica types in spec.
 	replicasField string
@@ -33,19 +46,33 @@ type kind struct {
 	// masterRole is the type whose pods alone get the role master. Empty: those of the leading type, else worker 0.
 	masterRole trainingv1.ReplicaType
 
+	// typeLabel is the label that tells a pod's type. Empty: ReplicaTypeLabel. If it is JobRoleLabel, no pod is master.
+	typeLabel string
+
+	// labelIndex is what the label of a pod's index says, nothing if it is to have none. Nil: the index.
+	labelIndex func(job trainingv1.Job, m member) string
+
+	// podName is the name of a pod. Nil: <job>-<type>-<index>.
+	podName func(job string, t trainingv1.ReplicaType, index int32) string
+
+	// replicas is the default number of pods of a type, where that is not 1.
+	replicas map[trainingv1.ReplicaType]int32
+
 	// worker is the type that computes.
 	worker trainingv1.ReplicaType
 
-	// container is the name of the main container, portName and port the port that it is given unless it has one of
-	// that name.
+	// container is the name of the main container. Empty: it is the first one.
 	container string
-	portName  string
-	port      int32
 
-	// restartPolicy is the default.
+	// portName and port are those of the port that the main container is given unless it has one of that name. Without a
+	// name there is no such port, and pods have no services of their own.
+	portName string
+	port     int32
+
+	// restartPolicy is the default. Empty: setDefaults sets it.
 	restartPolicy trainingv1.RestartPolicy
 
-	// setDefaults fills in what only this kind has. Nil: nothing.
+	// setDefaults fills in what only this kind has, before the policy's defaults. Nil: nothing.
 	setDefaults func(job trainingv1.Job)
 
 	// validate checks what only this kind has. Nil: nothing.
@@ -55,6 +82,9 @@ type kind struct {
 	// worked out only once.
 	environment func(k *kind, config Config, job trainingv1.Job) injector
 
+	// running says whether a job runs. Nil: when a pod does that leads it.
+	running func(members []member) bool
+
 	// succeeded says whether a job without a leader has ended well. The members are all workers, or all there are if
 	// the job has no worker. Nil: when all of them have.
 	succeeded func(job trainingv1.Job, workers []member) bool
@@ -63,6 +93,20 @@ type kind struct {
 	// left. Nil: never.
 	tolerates func(job trainingv1.Job, rtype trainingv1.ReplicaType) bool
 
+	// excused says whether a pod failed only because of what happened to another, so that it is replaced and nothing
+	// counted. Nil: never.
+	excused func(m member, members []member) bool
+
+	// kept is the type whose pods stay when a job has finished, whatever cleanPodPolicy says. Empty: none.
+	kept trainingv1.ReplicaType
+
+	// support returns what the pods of a job need besides services and PodGroup. It is made before them, kept up to date
+	// while the job runs, and stays as long as the job. It must be able to do so for jobs that are not valid. Nil: nothing.
+	support func(k *kind, config Config, job trainingv1.Job, members []member) []client.Object
+
+	// supportTypes are the types of those objects.
+	supportTypes []client.Object
+
 	// elastic returns the job's elastic policy, nil if it has none. Nil: this kind has no such thing.
 	elastic func(job trainingv1.Job) *trainingv1.ElasticPolicy
 }
@@ -70,12 +114,27 @@ type kind struct {
 // injector adds to the containers of the pod of a member.
 type injector func(m member, pod *corev1.PodSpec)
 
+// of is the kind that a job is.
+func (k *kind) of(job trainingv1.Job) *kind {
+	if k.variant == nil {
+		return k
+	}
+	return k.variant(job)
+}
+
 func (k *kind) gvk() schema.GroupVersionKind {
-	return trainingv1.GroupVersion.WithKind(k.name)
+	gvk := trainingv1.GroupVersion.WithKind(k.name)
+	if k.version != "" {
+		gvk.Version = k.version
+	}
+	return gvk
 }
 
 // operator is the value of the label that says which controller a pod belongs to.
 func (k *kind) operator() string {
+	if k.operatorName != "" {
+		return k.operatorName
+	}
 	return strings.ToLower(k.name) + "-controller"
 }
 
@@ -102,6 +161,9 @@ func (k *kind) leader(job trainingv1.Job) (trainingv1.ReplicaType, bool) {
 
 // isMaster says whether a pod gets the role master.
 func (k *kind) isMaster(job trainingv1.Job, rtype trainingv1.ReplicaType, index int32) bool {
+	if k.typeLabel == trainingv1.JobRoleLabel {
+		return false
+	}
 	if k.masterRole != "" {
 		return rtype == k.masterRole
 	}
@@ -131,14 +193,22 @@ func (k *kind) ownerReference(job trainingv1.Job) metav1.OwnerReference {
 	return *metav1.NewControllerRef(job, k.gvk())
 }
 
-// mainContainer returns the container of that name, nil if there is none.
+// mainContainer returns the container of that name, the first if the name is empty, nil if there is none.
 func mainContainer(containers []corev1.Container, name string) *corev1.Container {
 	for i := range containers {
-		if containers[i].Name == name {
+		if containers[i].Name == name || name == "" {
 			return &containers[i]
 		}
 	}
 	return nil
+}
+
+// mainOf is the name of the main container of a pod, which may be nil.
+func (k *kind) mainOf(pod *corev1.Pod) string {
+	if k.container == "" && pod != nil && len(pod.Spec.Containers) > 0 {
+		return pod.Spec.Containers[0].Name
+	}
+	return k.container
 }
 
 // portOf is the number of the named port of the type's main container, and the kind's default where that is unset.

@@ -31,14 +31,22 @@ func (k *kind) members(job trainingv1.Job, pods map[string]*corev1.Pod) []member
 			continue
 		}
 		for i := range *spec.Replicas {
-			name := memberName(job.GetName(), t, i)
+			name := k.nameOf(job, t, i)
 			all = append(all, member{rtype: t, index: i, name: name, spec: spec, pod: pods[name]})
 		}
 	}
 	return all
 }
 
-// memberName is the name of a pod and of its service.
+// nameOf is the name of a pod of a job.
+func (k *kind) nameOf(job trainingv1.Job, t trainingv1.ReplicaType, index int32) string {
+	if k.podName != nil {
+		return k.podName(job.GetName(), t, index)
+	}
+	return memberName(job.GetName(), t, index)
+}
+
+// memberName is the name of a pod and of its service, unless the kind has names of its own.
 func memberName(job string, t trainingv1.ReplicaType, index int32) string {
 	return fmt.Sprintf("%s-%s-%d", job, strings.ToLower(string(t)), index)
 }

@@ -20,6 +20,9 @@ func (k *kind) leading(job trainingv1.Job, members []member) (leading []member, 
 }
 
 func (k *kind) isRunning(job trainingv1.Job, members []member) bool {
+	if k.running != nil {
+		return k.running(members)
+	}
 	leading, _ := k.leading(job, members)
 	return slices.ContainsFunc(leading, member.active)
 }
@@ -47,7 +50,11 @@ func (k *kind) failures(job trainingv1.Job, members []member) failures {
 		if !m.failed() {
 			continue
 		}
-		switch judge(m.pod, k.container, m.spec.RestartPolicy) {
+		if k.excused != nil && k.excused(m, members) {
+			f.replaced = append(f.replaced, m)
+			continue
+		}
+		switch judge(m.pod, k.mainOf(m.pod), m.spec.RestartPolicy) {
 		case restart:
 			f.restart = append(f.restart, m)
 		case replace:

@@ -19,15 +19,17 @@ import (
 // observed is what exists of a job: only objects that the job controls.
 type observed struct {
 	pods       map[string]*corev1.Pod     // by name
-	services   map[string]*corev1.Service // by name
+	services   map[string]*corev1.Service // those of pods, by name
 	podGroup   *podgroupv1alpha1.PodGroup
 	autoscaler *autoscalingv2.HorizontalPodAutoscaler
+	support    map[string]client.Object // by supportKey
 }
 
 // plan is what is to be done about a job: first create and update, then write the status, then tell the events, then
 // remove. What is removed because a status says so is thus removed only after that has been stored.
 type plan struct {
 	status *trainingv1.JobStatus
+	before []client.Object            // to create before all else
 	group  *podgroupv1alpha1.PodGroup // to create before any pod; nil: exists, or none is wanted
 	create []client.Object
 	update []client.Object
@@ -140,6 +142,7 @@ func (p *pass) run() {
 			p.lookAfter(left)
 		}
 		p.tellState(restarted)
+		p.syncSupport()
 		p.syncGang()
 		p.createMissing()
 		p.trackGang()
@@ -257,7 +260,7 @@ func (p *pass) createMissing() {
 	var inject injector
 	waits := len(p.formerPods()) > 0 || gangAttempts(p.status) != gangAttempts(p.job.State())
 	for _, m := range p.members {
-		if p.seen.services[m.name] == nil {
+		if p.portName != "" && p.seen.services[m.name] == nil {
 			p.create = append(p.create, p.newService(p.job, m))
 		}
 		if m.pod == nil && !waits {
@@ -348,7 +351,7 @@ func (p *pass) cleanUp() {
 	if stopped || policy != trainingv1.CleanPodPolicyNone {
 		noneActive(p.status.ReplicaStatuses)
 	}
-	for _, pod := range p.podsThat(func(pod *corev1.Pod) bool { return removable(policy, stopped, pod) }) {
+	for _, pod := range p.podsThat(func(pod *corev1.Pod) bool { return removable(p.cleanPodPolicy(pod), stopped, pod) }) {
 		p.remove = append(p.remove, pod)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.seen.services)) {

@@ -55,14 +55,24 @@ func (k *kind) newPod(job trainingv1.Job, m member, inject injector, attempt int
 // memberLabels find the pod and the service of one place.
 func (k *kind) memberLabels(job trainingv1.Job, m member) map[string]string {
 	labels := k.typeLabels(job, m.rtype)
-	labels[trainingv1.ReplicaIndexLabel] = fmt.Sprint(m.index)
+	index := fmt.Sprint(m.index)
+	if k.labelIndex != nil {
+		index = k.labelIndex(job, m)
+	}
+	if index != "" {
+		labels[trainingv1.ReplicaIndexLabel] = index
+	}
 	return labels
 }
 
 // typeLabels find the pods and services of one replica type.
 func (k *kind) typeLabels(job trainingv1.Job, t trainingv1.ReplicaType) map[string]string {
 	labels := k.labels(job)
-	labels[trainingv1.ReplicaTypeLabel] = strings.ToLower(string(t))
+	key := trainingv1.ReplicaTypeLabel
+	if k.typeLabel != "" {
+		key = k.typeLabel
+	}
+	labels[key] = strings.ToLower(string(t))
 	return labels
 }
 

@@ -11,16 +11,18 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
-// Preview returns what the controller would create for a new job, of a kind that Controllers names: the PodGroup, nil if
+// Preview returns what the controller would create for a new job, of a type that NewJob returns: the PodGroup, nil if
 // no pod of the job is in its gang, and all pods, leaders first. The job, of which namespace and name must be set, is not
 // changed. It fails on a job that the controller would refuse, with what the controller would say.
 func Preview(config Config, job trainingv1.Job) (*podgroupv1alpha1.PodGroup, []corev1.Pod, error) {
+	if job != nil {
+		job = asWritten(job.DeepCopyObject().(trainingv1.Job))
+	}
 	i := slices.IndexFunc(kinds, func(k *kind) bool { return reflect.TypeOf(k.newJob()) == reflect.TypeOf(job) })
 	if i < 0 {
 		return nil, nil, fmt.Errorf("no controller knows jobs of type %T", job)
 	}
-	k := kinds[i]
-	job = job.DeepCopyObject().(trainingv1.Job)
+	k := kinds[i].of(job)
 	k.setAllDefaults(job)
 	if errs := k.validateJob(job); len(errs) > 0 {
 		return nil, nil, fmt.Errorf("%s %s is not valid: %w", k.name, job.GetName(), errs.ToAggregate())

@@ -43,33 +43,36 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, fmt.Errorf("reading %s %s: %w", r.kind.name, request, err)
 	}
-	if stored.GetDeletionTimestamp() != nil || managedElsewhere(stored) {
+	if stored.GetDeletionTimestamp() != nil || r.kind.managedElsewhere(stored) {
 		return reconcile.Result{}, nil
 	}
-	seen, err := r.observe(ctx, stored)
+	if err := r.recordVersion(ctx, stored); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	k, job := r.kind.of(stored), stored.DeepCopyObject().(trainingv1.Job)
+	k.setAllDefaults(job)
+	seen, err := r.observe(ctx, k, job)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	job := stored.DeepCopyObject().(trainingv1.Job)
-	r.kind.setAllDefaults(job)
-	p := r.kind.decide(r.config, job, seen, r.now())
+	p := k.decide(r.config, job, seen, r.now())
 	if found, err := r.find(ctx, stored, p.vanished, seen.pods); err != nil {
 		return reconcile.Result{}, err
 	} else if found {
-		p = r.kind.decide(r.config, job, seen, r.now())
+		p = k.decide(r.config, job, seen, r.now())
 	}
 	if p.expired {
 		return reconcile.Result{}, r.expire(ctx, stored)
 	}
 
 	// What belongs to a job that was deleted may be seen to vanish before the job is: nothing of it must be made again.
-	if len(p.create) > 0 && len(stored.State().Conditions) > 0 {
+	if len(p.before)+len(p.create) > 0 && len(stored.State().Conditions) > 0 {
 		if gone, err := r.isGone(ctx, stored); err != nil || gone {
 			return reconcile.Result{}, err
 		}
 	}
 	createErr := r.createAll(ctx, job, &p)
-	createErr = r.kind.report(job, len(seen.pods) == 0, createErr, &p, r.now())
+	createErr = k.report(job, len(seen.pods) == 0, createErr, &p, r.now())
 	if err := r.writeStatus(ctx, stored, p.status); apierrors.IsConflict(err) {
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil // somebody has edited the job meanwhile
 	} else if err != nil {
@@ -113,13 +116,13 @@ func (r *reconciler) isGone(ctx context.Context, stored trainingv1.Job) (bool, e
 }
 
 // managedElsewhere says whether another controller runs the job.
-func managedElsewhere(job trainingv1.Job) bool {
+func (k *kind) managedElsewhere(job trainingv1.Job) bool {
 	by := job.Policy().ManagedBy
-	return by != nil && *by != trainingv1.ManagedByTrainingOperator
+	return by != nil && *by != trainingv1.ManagedByTrainingOperator && (k.manager == "" || *by != k.manager)
 }
 
 // observe collects what the job controls.
-func (r *reconciler) observe(ctx context.Context, job trainingv1.Job) (observed, error) {
+func (r *reconciler) observe(ctx context.Context, k *kind, job trainingv1.Job) (observed, error) {
 	seen := observed{pods: map[string]*corev1.Pod{}, services: map[string]*corev1.Service{}}
 	mine := []client.ListOption{
 		client.InNamespace(job.GetNamespace()),
@@ -133,23 +136,28 @@ func (r *reconciler) observe(ctx context.Context, job trainingv1.Job) (observed,
 	for i := range pods.Items {
 		seen.pods[pods.Items[i].Name] = &pods.Items[i]
 	}
-	var services corev1.ServiceList
-	if err := r.client.List(ctx, &services, mine...); err != nil {
-		return seen, fmt.Errorf("listing services of %s %s/%s: %w", r.kind.name, job.GetNamespace(), job.GetName(), err)
+	if k.portName != "" {
+		var services corev1.ServiceList
+		if err := r.client.List(ctx, &services, mine...); err != nil {
+			return seen, fmt.Errorf("listing services of %s %s/%s: %w", r.kind.name, job.GetNamespace(), job.GetName(), err)
+		}
+		for i := range services.Items {
+			seen.services[services.Items[i].Name] = &services.Items[i]
+		}
 	}
-	for i := range services.Items {
-		seen.services[services.Items[i].Name] = &services.Items[i]
+	if err := r.observeSupport(ctx, k, job, &seen); err != nil {
+		return seen, err
 	}
 	group, autoscaler := &podgroupv1alpha1.PodGroup{}, &autoscalingv2.HorizontalPodAutoscaler{}
-	if found, err := r.getOwned(ctx, job, group); err != nil {
+	if found, err := r.getOwned(ctx, job, job.GetName(), group); err != nil {
 		return seen, err
 	} else if found {
 		seen.podGroup = group
 	}
-	if r.kind.elastic == nil {
+	if k.elastic == nil {
 		return seen, nil
 	}
-	if found, err := r.getOwned(ctx, job, autoscaler); err != nil {
+	if found, err := r.getOwned(ctx, job, job.GetName(), autoscaler); err != nil {
 		return seen, err
 	} else if found {
 		seen.autoscaler = autoscaler
@@ -157,14 +165,14 @@ func (r *reconciler) observe(ctx context.Context, job trainingv1.Job) (observed,
 	return seen, nil
 }
 
-// getOwned reads the object that has the job's name, and reports whether it exists and is the job's.
-func (r *reconciler) getOwned(ctx context.Context, job trainingv1.Job, object client.Object) (bool, error) {
-	err := r.client.Get(ctx, client.ObjectKeyFromObject(job), object)
+// getOwned reads the object of a name, and reports whether it exists and is the job's.
+func (r *reconciler) getOwned(ctx context.Context, job trainingv1.Job, name string, object client.Object) (bool, error) {
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: job.GetNamespace(), Name: name}, object)
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading %T %s/%s: %w", object, job.GetNamespace(), job.GetName(), err)
+		return false, fmt.Errorf("reading %T %s/%s: %w", object, job.GetNamespace(), name, err)
 	}
 	return metav1.IsControlledBy(object, job), nil
 }

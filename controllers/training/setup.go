@@ -8,6 +8,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +25,7 @@ import (
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+	trainingv2beta1 "github.com/muster-scheduling/muster/apis/training/v2beta1"
 )
 
 // workers is the number of jobs of one kind that are looked at at a time.
@@ -33,6 +35,9 @@ const workers = 8
 func AddToScheme(scheme *runtime.Scheme) error {
 	if err := trainingv1.AddToScheme(scheme); err != nil {
 		return fmt.Errorf("registering the training jobs: %w", err)
+	}
+	if err := trainingv2beta1.AddToScheme(scheme); err != nil {
+		return fmt.Errorf("registering the newer MPIJob: %w", err)
 	}
 	if err := podgroupv1alpha1.AddToScheme(scheme); err != nil {
 		return fmt.Errorf("registering PodGroup: %w", err)
@@ -53,6 +58,12 @@ func CachedObjects() map[client.Object]cache.ByObject {
 		&corev1.Service{}:                        only,
 		&podgroupv1alpha1.PodGroup{}:             only,
 		&autoscalingv2.HorizontalPodAutoscaler{}: only,
+		&corev1.ConfigMap{}:                      only,
+		&corev1.Secret{}:                         only,
+		&corev1.ServiceAccount{}:                 only,
+		&rbacv1.Role{}:                           only,
+		&rbacv1.RoleBinding{}:                    only,
+		&trainingv1.MPIJob{}:                     {Transform: keepCreation},
 	}
 }
 
@@ -64,7 +75,7 @@ func (k *kind) ownerIndex() string {
 // indexOwner returns the UID of the job of this kind that controls an object.
 func (k *kind) indexOwner(object client.Object) []string {
 	owner := metav1.GetControllerOf(object)
-	if owner == nil || owner.Kind != k.name || owner.APIVersion != trainingv1.GroupVersion.String() {
+	if owner == nil || owner.Kind != k.name || !strings.HasPrefix(owner.APIVersion, trainingv1.GroupVersion.Group+"/") {
 		return nil
 	}
 	return []string{string(owner.UID)}
@@ -83,6 +94,9 @@ func (k *kind) setup(ctx context.Context, m manager.Manager, config Config) erro
 		Owns(&podgroupv1alpha1.PodGroup{}, builder.WithPredicates(specNews()))
 	if k.elastic != nil {
 		build = build.Owns(&autoscalingv2.HorizontalPodAutoscaler{}, builder.WithPredicates(onlyDeletes()))
+	}
+	for _, object := range k.supportTypes {
+		build = build.Owns(object, builder.WithPredicates(onlyDeletes()))
 	}
 	err := build.WithOptions(controller.Options{
 		MaxConcurrentReconciles: workers,

@@ -48,7 +48,7 @@ func (k *kind) validateName(job trainingv1.Job) field.ErrorList {
 		if spec == nil || *spec.Replicas < 1 {
 			continue
 		}
-		last := memberName(job.GetName(), t, *spec.Replicas-1)
+		last := k.nameOf(job, t, *spec.Replicas-1)
 		if over := len(last) - validation.DNS1035LabelMaxLength; over > 0 {
 			errs = append(errs, field.Invalid(path, job.GetName(), fmt.Sprintf(
 				"is too long by %d: the pod %s may have %d characters", over, last, validation.DNS1035LabelMaxLength)))
@@ -103,7 +103,11 @@ func (k *kind) validateReplica(path *field.Path, spec *trainingv1.ReplicaSpec) f
 	}
 	containers := template.Child("spec", "containers")
 	if len(spec.Template.Spec.Containers) == 0 {
-		return append(errs, field.Required(containers, fmt.Sprintf("a container named %q is needed", k.container)))
+		what := "a container is needed"
+		if k.container != "" {
+			what = fmt.Sprintf("a container named %q is needed", k.container)
+		}
+		return append(errs, field.Required(containers, what))
 	}
 	if mainContainer(spec.Template.Spec.Containers, k.container) == nil {
 		var names []string

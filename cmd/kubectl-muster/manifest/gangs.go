@@ -68,12 +68,8 @@ func (c *collection) add(o object) error {
 		group.Name = o.Name
 		return c.addGroup(o.title(), &group)
 	}
-	if o.APIVersion == trainingv1.GroupVersion.String() {
-		for _, controller := range training.Controllers() {
-			if o.Kind == controller.Kind {
-				return c.addTrainingJob(o, controller.NewJob())
-			}
-		}
+	if job := training.NewJob(o.APIVersion, o.Kind); job != nil {
+		return c.addTrainingJob(o, job)
 	}
 	c.note("%s is left out: the answer is as if it changed nothing", o.title())
 	return nil
