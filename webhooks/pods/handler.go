@@ -34,10 +34,9 @@ type Handler struct {
 	// Policies are those to apply.
 	Policies *Policies
 
-	// Classes returns the names of all PriorityClasses. The set is only read.
-	Classes func() sets.Set[string]
-
-	// QueueClasses returns the priority classes that Queues name, by the Queue's name; nil for none. The map is only read.
+	// Classes returns the names of all PriorityClasses, QueueClasses the priority classes that queues name, by the queue. Both are
+	// only read.
+	Classes      func() sets.Set[string]
 	QueueClasses func() map[string]string
 
 	// Reader reads Namespaces, and what Look wants; Live is asked for a Namespace that Reader does not know yet.
@@ -88,22 +87,12 @@ func (h *Handler) change(ctx context.Context, request *admission.Request) ([]byt
 		return nil, fmt.Errorf("decode pod %s/%s: %w", request.Namespace, request.Name, err)
 	}
 	pod.Namespace = request.Namespace
-	around := podpolicy.Surroundings{PriorityClasses: h.Classes()}
-	if h.QueueClasses != nil {
-		around.QueueClasses = h.QueueClasses()
-	}
+	around := podpolicy.Surroundings{PriorityClasses: h.Classes(), QueueClasses: h.QueueClasses()}
 	var err error
 	if around.Namespace, err = h.namespace(ctx, request.Namespace); err != nil {
 		return nil, fmt.Errorf("decide about pod %s: %w", nameOf(pod), err)
 	}
-	result := podpolicy.Apply(ctx, pod, around, policies)
-	for looked := (podpolicy.Wants{}); h.Look != nil && result.Wants != looked; result = podpolicy.Apply(ctx, pod, around, policies) {
-		looked = result.Wants
-		if err := h.Look(ctx, h.Reader, pod, looked, &around); err != nil { // the pod still gets what does not depend on it
-			podsTotal.WithLabelValues("unseen").Inc()
-			log.FromContext(ctx).Error(err, "Looking around a pod", "pod", nameOf(pod))
-		}
-	}
+	result := h.apply(ctx, pod, &around, policies)
 	for _, problem := range result.Problems {
 		problemsTotal.WithLabelValues(problem.Policy, problem.Reason).Inc()
 		h.Tell(nameOf(pod), problem)
@@ -116,6 +105,22 @@ func (h *Handler) change(ctx context.Context, request *admission.Request) ([]byt
 		return nil, fmt.Errorf("change pod %s: %w", nameOf(pod), err)
 	}
 	return change, nil
+}
+
+// apply asks the policies, and looks around for what those that match want to know. That others match then, which want more, ends
+// soon: there is not more than the two things to know.
+func (h *Handler) apply(ctx context.Context, pod *corev1.Pod, around *podpolicy.Surroundings, policies []*podpolicy.Policy) podpolicy.Result {
+	for looks := 0; ; looks++ {
+		result := podpolicy.Apply(ctx, pod, *around, policies)
+		missing := result.Wants.Workload && around.Workload == nil || result.Wants.Firm && around.Firm == nil
+		if !missing || h.Look == nil || looks == 2 {
+			return result
+		}
+		if err := h.Look(ctx, h.Reader, pod, result.Wants, around); err != nil { // the pod still gets what does not depend on it
+			podsTotal.WithLabelValues("unseen").Inc()
+			log.FromContext(ctx).Error(err, "Not all that a pod belongs to could be read", "pod", nameOf(pod))
+		}
+	}
 }
 
 // namespace returns what matters of a namespace. One that was created a moment ago may be missing from what has been watched.
