@@ -26,11 +26,13 @@ type Set struct {
 // Root is where the files of the packages are.
 func (s Set) Root() string { return filepath.Join(s.Dir, "root") }
 
+// Done is a file that is there once the packages are unpacked.
+func (s Set) Done() string { return filepath.Join(s.Dir, "unpacked") }
+
 // Unpack downloads and unpacks the packages. It does nothing when it has done so before.
 func (s Set) Unpack(ctx context.Context) error {
 	names := strings.Join(s.Packages, " ")
-	done := filepath.Join(s.Dir, "unpacked")
-	if before, err := os.ReadFile(done); err == nil && string(before) == names {
+	if before, err := os.ReadFile(s.Done()); err == nil && string(before) == names {
 		return nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -60,7 +62,7 @@ func (s Set) Unpack(ctx context.Context) error {
 			return err
 		}
 	}
-	return os.WriteFile(done, []byte(names), 0o644)
+	return os.WriteFile(s.Done(), []byte(names), 0o644)
 }
 
 // download lets apt find out what is needed and fetch it, with lists and a cache of its own.

@@ -54,6 +54,16 @@ func (s site) pack(ctx context.Context) (*plan.Plan, error) {
 		}
 		p.Cluster.Images = append(p.Cluster.Images, archive)
 	}
+	mpi := s.file("images", "mpi.tar")
+	if err := s.packMPI(ctx, mpi); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		fmt.Printf("e2e: there is no image of Open MPI, and the tests with it are skipped: %v\n", err)
+		p.Missing["mpi"] = err.Error()
+	} else {
+		p.Archives["mpi"] = mpi
+	}
 	return p, nil
 }
 

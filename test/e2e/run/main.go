@@ -40,8 +40,7 @@ func main() {
 		defer stop()
 		status, err = run(ctx, os.Args[1:])
 	}
-	var missing *missingError
-	if errors.As(err, &missing) {
+	if missing, is := errors.AsType[*missingError](err); is {
 		fmt.Printf("e2e: skipped, nothing was tested: %v\n", missing)
 	} else if err != nil {
 		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)

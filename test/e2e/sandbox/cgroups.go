@@ -16,7 +16,8 @@ import (
 type Cgroups struct {
 	// Name of the directories, below the hierarchies' roots.
 	Name string
-	// v1 are the mount points of the hierarchies of version 1; v2 is that of version 2, if it is in use.
+	// v1 are the mount points of the hierarchies of version 1; v2 is that of version 2. Where there are both, v1 has the
+	// controllers, and v2 only sorts processes: runc makes groups in it on its own.
 	v1 []string
 	v2 string
 	// enabled are the controllers of v2 that Make turned on for the root's children, as they are turned off again.
@@ -45,9 +46,7 @@ func FindCgroups(name string) (*Cgroups, error) {
 			c.v2 = field[1]
 		}
 	}
-	if len(c.v1) > 0 {
-		c.v2 = "" // What v1 has taken is not to be had in v2: here that one only sorts processes.
-	} else if c.v2 != "" {
+	if len(c.v1) == 0 && c.v2 != "" {
 		content, err := os.ReadFile(filepath.Join(c.v2, "cgroup.controllers"))
 		if err != nil {
 			return nil, err
@@ -69,7 +68,7 @@ func (c *Cgroups) Make() error {
 			return err
 		}
 	}
-	if c.v2 == "" {
+	if len(c.v1) > 0 {
 		return nil
 	}
 	return c.makeV2()
