@@ -95,7 +95,7 @@ func TestBadFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"unknown family", []string{"--families=training,serving"}, `there is no family "serving", only notebook, training`},
+		{"unknown family", []string{"--families=training,serving"}, `there is no family "serving", only gangs, notebook, training`},
 		{"unknown flag", []string{"--colour=blue"}, "unknown flag: --colour"},
 		{"an argument", []string{"now"}, `unknown command "now"`},
 		{"no idle time", []string{"--cull-idle-notebooks", "--notebook-idle-time=0"}, "idle time of notebooks must be positive"},

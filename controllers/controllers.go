@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/muster-scheduling/muster/controllers/gangs"
 	"github.com/muster-scheduling/muster/controllers/notebook"
 	"github.com/muster-scheduling/muster/controllers/training"
 	"github.com/muster-scheduling/muster/webhooks"
@@ -53,7 +54,7 @@ func (o *options) all() []controller {
 	}
 	return append(all, controller{"notebook", "Notebook", func(ctx context.Context, m manager.Manager) error {
 		return notebook.Setup(ctx, m, o.notebooks.settings())
-	}})
+	}}, controller{"gangs", "PodGroup", gangs.Setup})
 }
 
 // families are the names of all families of controllers, sorted.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/podpolicy"
+	"github.com/muster-scheduling/muster/internal/workload"
 	"github.com/muster-scheduling/muster/webhooks/notebook"
 	"github.com/muster-scheduling/muster/webhooks/owners"
 	"github.com/muster-scheduling/muster/webhooks/pods"
@@ -19,7 +20,7 @@ import (
 
 // families are those of pods. Each adds to a pod's surroundings what its own pods do not tell by themselves, as far as there is
 // something to fill in, and leaves those of the others alone.
-var families = []func(context.Context, client.Reader, *corev1.Pod, []owners.Owner, *podpolicy.Surroundings) error{
+var families = []func(context.Context, client.Reader, *corev1.Pod, []workload.Owner, *podpolicy.Surroundings) error{
 	training.Look, notebook.Look, trial.Look, serving.Look,
 }
 
@@ -32,8 +33,8 @@ func lookAround(live client.Reader) pods.Look {
 		faults := []error{err}
 		if wants.Workload && around.Workload == nil {
 			around.Workload = &podpolicy.Workload{
-				Queue:         owners.First(all, owners.Label(v1alpha1.QueueLabel)),
-				PriorityClass: owners.First(all, owners.Label(v1alpha1.PriorityClassLabel)),
+				Queue:         workload.First(all, workload.Label(v1alpha1.QueueLabel)),
+				PriorityClass: workload.First(all, workload.Label(v1alpha1.PriorityClassLabel)),
 			}
 		}
 		if wants.Firm && around.Firm == nil {

@@ -48,6 +48,7 @@ type Gang struct {
 	PodGroup string // the name of its PodGroup, in the pod's namespace
 	Kind     string // the workload's kind, in lower case
 	Workload string // what v1alpha1.WorkloadAnnotation says
+	Role     string // the pod's role, "" where all members are alike
 }
 
 // FirmUse is what a pod's user has in firm pods.

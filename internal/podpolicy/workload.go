@@ -27,7 +27,18 @@ func (w *wishes) grantGang(pod *corev1.Pod) []Change {
 	gang := w.around.Workload.Gang
 	pod.Labels = with(with(pod.Labels, v1alpha1.PodGroupLabel, gang.PodGroup), v1alpha1.GangOfLabel, gang.Kind)
 	pod.Annotations = with(pod.Annotations, v1alpha1.WorkloadAnnotation, gang.Workload)
+	if gang.Role != "" && !hasRole(pod) {
+		pod.Labels[v1alpha1.RoleLabel] = gang.Role
+	}
 	return []Change{{Policy: w.gang, Field: field{label, v1alpha1.PodGroupLabel}.String(), To: gang.PodGroup}}
+}
+
+// hasRole says whether a label names the pod's role within its gang.
+func hasRole(pod *corev1.Pod) bool {
+	return slices.ContainsFunc([]string{v1alpha1.RoleLabel, v1alpha1.ReplicaTypeLabel, v1alpha1.JobRoleLabel}, func(label string) bool {
+		_, has := pod.Labels[label]
+		return has
+	})
 }
 
 // tellsRanks says whether a variable is one of those with which frameworks are told who is who. A pod that has one tells its

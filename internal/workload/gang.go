@@ -150,7 +150,7 @@ func jobSetPart(jobSet *unstructured.Unstructured, pod Pod) (string, bool) {
 	if _, ordered := replicatedJobs(jobSet); !ordered {
 		return "", true
 	}
-	part := pod.Labels["jobset.sigs.k8s.io/replicatedjob-name"]
+	part := pod.Labels[replicatedJobLabel]
 	return part, part != ""
 }
 
@@ -171,12 +171,15 @@ func jobSetSize(jobSet *unstructured.Unstructured, part string) (int32, string, 
 	return pods, "replicated jobs " + strings.Join(why, ", "), pods > 1
 }
 
-const leaderWorkerSetLabels = "leaderworkerset.sigs.k8s.io/"
+const (
+	replicatedJobLabel = "jobset.sigs.k8s.io/replicatedjob-name"
+	groupIndexLabel    = "leaderworkerset.sigs.k8s.io/group-index"
+)
 
 // groupPart is the index of the group that a pod of a LeaderWorkerSet is in: as a label says it, or as the name does, which is
 // SET-GROUP for leaders and SET-GROUP-WORKER for the others.
 func groupPart(set *unstructured.Unstructured, pod Pod) (string, bool) {
-	group := pod.Labels[leaderWorkerSetLabels+"group-index"]
+	group := pod.Labels[groupIndexLabel]
 	if group == "" {
 		rest, _ := strings.CutPrefix(pod.Name, set.GetName()+"-")
 		group, _, _ = strings.Cut(rest, "-")

@@ -93,3 +93,21 @@ func inGroup(set *unstructured.Unstructured, pod *corev1.Pod) place {
 	}
 	return place{size, rank, leader}
 }
+
+// Role is what the pod is among the members of its gang: the replicated job of a JobSet, or leader and worker of a group. It is
+// empty where all are alike.
+func Role(object *unstructured.Unstructured, pod *corev1.Pod) string {
+	switch object.GetKind() {
+	case "JobSet":
+		return pod.Labels[replicatedJobLabel]
+	case "LeaderWorkerSet":
+		switch place := inGroup(object, pod); {
+		case place.pods == 0:
+		case place.rank == 0:
+			return "leader"
+		default:
+			return "worker"
+		}
+	}
+	return ""
+}

@@ -18,7 +18,7 @@ import (
 	"github.com/muster-scheduling/muster/internal/ledger"
 	"github.com/muster-scheduling/muster/internal/podpolicy"
 	"github.com/muster-scheduling/muster/internal/resource"
-	"github.com/muster-scheduling/muster/webhooks/owners"
+	"github.com/muster-scheduling/muster/internal/workload"
 )
 
 const (
@@ -35,7 +35,7 @@ const (
 
 // Look adds to the surroundings of a notebook's pod what its user has in firm pods, where a policy wants to know it. r should ask
 // the API server: a cache may not hold these pods. Two notebooks that are created at the same moment do not see each other.
-func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []owners.Owner, around *podpolicy.Surroundings) error {
+func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []workload.Owner, around *podpolicy.Surroundings) error {
 	if _, ours := pod.Labels[label]; !ours || around.Firm == nil {
 		return nil
 	}
@@ -56,15 +56,15 @@ func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []owners.Ow
 		}
 	}
 	around.Firm.Pods = pods
-	queue := cmp.Or(pod.Labels[v1alpha1.QueueLabel], owners.First(all, owners.Label(v1alpha1.QueueLabel)),
+	queue := cmp.Or(pod.Labels[v1alpha1.QueueLabel], workload.First(all, workload.Label(v1alpha1.QueueLabel)),
 		around.Namespace.Labels[v1alpha1.QueueLabel], v1alpha1.DefaultQueue)
 	around.Firm.Fits, err = fits(ctx, r, pod, queue, firm)
 	return err
 }
 
 // userOf is who made the notebook, else whose namespace it is, else nobody in particular.
-func userOf(ctx context.Context, r client.Reader, pod *corev1.Pod, all []owners.Owner) (string, error) {
-	made := owners.First(all, func(o owners.Owner) string { return o.Annotations[creator] })
+func userOf(ctx context.Context, r client.Reader, pod *corev1.Pod, all []workload.Owner) (string, error) {
+	made := workload.First(all, func(o workload.Owner) string { return o.Annotations[creator] })
 	if user := cmp.Or(pod.Annotations[creator], made); user != "" {
 		return user, nil
 	}

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/muster-scheduling/muster/internal/workload"
@@ -21,38 +20,17 @@ import (
 // deepest is how many owners a walk looks at. A pod of an inference service on Knative has seven.
 const deepest = 10
 
-// Owner is one of the objects that a pod belongs to.
-type Owner struct {
-	APIVersion, Kind, Name string
-	UID                    types.UID
-	Labels, Annotations    map[string]string
-
-	// Object is the whole of an owner that is a workload, as package workload knows them; nil for others. It is shared.
-	Object *unstructured.Unstructured
-
+// node is an owner, and the reference that leads on; nil where it has none.
+type node struct {
+	workload.Owner
 	next *metav1.OwnerReference
-}
-
-// First returns what the nearest owner says that says anything; "" where none does.
-func First(owners []Owner, said func(Owner) string) string {
-	for _, owner := range owners {
-		if text := said(owner); text != "" {
-			return text
-		}
-	}
-	return ""
-}
-
-// Label is for First: what owners say with a label.
-func Label(key string) func(Owner) string {
-	return func(o Owner) string { return o.Labels[key] }
 }
 
 // Walk returns the owners of a pod of the namespace, nearest first: each one's controller or, where it has none, its only owner.
 // The walk ends at what is gone, and at kinds that the cluster lacks or that may not be read. It fails if the API server does
 // not answer; what was found until then is returned too.
-func (w *Walker) Walk(ctx context.Context, namespace string, pod *corev1.Pod) ([]Owner, error) {
-	var owners []Owner
+func (w *Walker) Walk(ctx context.Context, namespace string, pod *corev1.Pod) ([]workload.Owner, error) {
+	var owners []workload.Owner
 	for next := ownerOf(pod.OwnerReferences); next != nil && len(owners) < deepest; {
 		owner, err := w.read(ctx, namespace, *next)
 		if err != nil {
@@ -61,7 +39,7 @@ func (w *Walker) Walk(ctx context.Context, namespace string, pod *corev1.Pod) ([
 		if owner == nil {
 			break
 		}
-		owners = append(owners, *owner)
+		owners = append(owners, owner.Owner)
 		next = owner.next
 	}
 	return owners, nil
@@ -82,7 +60,7 @@ func ownerOf(references []metav1.OwnerReference) *metav1.OwnerReference {
 
 // fetch reads an owner from the API server; nil where there is none of that UID, errUnreadable where its kind cannot be read.
 // What is of the whole cluster is found as well: namespaces do not matter to it.
-func fetch(ctx context.Context, live client.Reader, namespace string, reference metav1.OwnerReference) (*Owner, error) {
+func fetch(ctx context.Context, live client.Reader, namespace string, reference metav1.OwnerReference) (*node, error) {
 	gvk := schema.FromAPIVersionAndKind(reference.APIVersion, reference.Kind)
 	var object client.Object
 	whole := workload.Known(gvk)
@@ -106,10 +84,10 @@ func fetch(ctx context.Context, live client.Reader, namespace string, reference 
 	case object.GetUID() != reference.UID:
 		return nil, nil
 	}
-	owner := &Owner{
+	owner := &node{next: ownerOf(object.GetOwnerReferences()), Owner: workload.Owner{
 		APIVersion: reference.APIVersion, Kind: reference.Kind, Name: reference.Name, UID: reference.UID,
-		Labels: object.GetLabels(), Annotations: object.GetAnnotations(), next: ownerOf(object.GetOwnerReferences()),
-	}
+		Labels: object.GetLabels(), Annotations: object.GetAnnotations(),
+	}}
 	if whole {
 		owner.Object = object.(*unstructured.Unstructured)
 	}

@@ -39,7 +39,7 @@ type Walker struct {
 type answer struct {
 	done  chan struct{} // closed when the rest is there
 	at    time.Time
-	owner *Owner
+	owner *node
 	err   error
 }
 
@@ -49,7 +49,7 @@ func NewWalker(live client.Reader) *Walker {
 }
 
 // read returns an owner; nil where there is none, or none that may be read.
-func (w *Walker) read(ctx context.Context, namespace string, reference metav1.OwnerReference) (*Owner, error) {
+func (w *Walker) read(ctx context.Context, namespace string, reference metav1.OwnerReference) (*node, error) {
 	kind := schema.FromAPIVersionAndKind(reference.APIVersion, reference.Kind).GroupKind()
 	a, mine := w.ask(kind, reference.UID)
 	if a == nil {

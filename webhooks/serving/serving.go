@@ -14,7 +14,7 @@ import (
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/podpolicy"
-	"github.com/muster-scheduling/muster/webhooks/owners"
+	"github.com/muster-scheduling/muster/internal/workload"
 )
 
 // services are what pods answer for, with the label by which pods name it: KServe's first, since it may run on Knative.
@@ -28,7 +28,7 @@ var services = []struct {
 
 // Look adds the queue of the service to the surroundings of its pod, by the labels of KServe and Knative, where no owner of the pod
 // names one.
-func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []owners.Owner, around *podpolicy.Surroundings) error {
+func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []workload.Owner, around *podpolicy.Surroundings) error {
 	if around.Workload == nil {
 		return nil
 	}
@@ -51,7 +51,7 @@ func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []owners.Ow
 }
 
 // walkedTo says whether one of the owners is of the kind.
-func walkedTo(all []owners.Owner, kind schema.GroupVersionKind) bool {
+func walkedTo(all []workload.Owner, kind schema.GroupVersionKind) bool {
 	for _, owner := range all {
 		if schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind() == kind.GroupKind() {
 			return true

@@ -10,15 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/podpolicy"
 	"github.com/muster-scheduling/muster/internal/workload"
-	"github.com/muster-scheduling/muster/webhooks/owners"
 )
 
 // Look adds the gang and the rank of a pod to its surroundings, if it has them. The workload is the farthest of its owners that
 // is one: of a Job of a JobSet the JobSet.
-func Look(_ context.Context, _ client.Reader, pod *corev1.Pod, all []owners.Owner, around *podpolicy.Surroundings) error {
+func Look(_ context.Context, _ client.Reader, pod *corev1.Pod, all []workload.Owner, around *podpolicy.Surroundings) error {
 	if around.Workload == nil {
 		return nil
 	}
@@ -32,12 +30,12 @@ func Look(_ context.Context, _ client.Reader, pod *corev1.Pod, all []owners.Owne
 		}
 		object = owner.Object
 	}
-	if object == nil || pod.Labels[schedulingv1alpha1.PodGroupLabel] != "" {
+	if object == nil {
 		return nil
 	}
 	around.Workload.Ranks = workload.Ranks(object, job, pod)
 	if gang, ok := workload.Of(object, workload.Pod{Name: pod.Name, Labels: pod.Labels}); ok {
-		around.Workload.Gang = &podpolicy.Gang{PodGroup: gang.PodGroup(), Kind: strings.ToLower(gang.Kind), Workload: gang.String()}
+		around.Workload.Gang = &podpolicy.Gang{PodGroup: gang.PodGroup(), Kind: strings.ToLower(gang.Kind), Workload: gang.String(), Role: workload.Role(object, pod)}
 	}
 	return nil
 }

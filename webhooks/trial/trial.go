@@ -14,7 +14,7 @@ import (
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/internal/podpolicy"
-	"github.com/muster-scheduling/muster/webhooks/owners"
+	"github.com/muster-scheduling/muster/internal/workload"
 )
 
 const (
@@ -27,7 +27,7 @@ var version = schema.GroupVersion{Group: "kubeflow.org", Version: "v1beta1"}
 
 // Look adds the queue of the experiment to the surroundings of a trial's pod, by the labels of Katib: some kinds of jobs make pods
 // that do not name what they were made for. What a nearer owner says stays.
-func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []owners.Owner, around *podpolicy.Surroundings) error {
+func Look(ctx context.Context, r client.Reader, pod *corev1.Pod, all []workload.Owner, around *podpolicy.Surroundings) error {
 	name := pod.Labels[trialLabel]
 	if name == "" || around.Workload == nil || around.Workload.Queue != "" {
 		return nil
