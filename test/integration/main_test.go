@@ -24,6 +24,7 @@ import (
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 	"sigs.k8s.io/yaml"
 
+	notebookv1 "github.com/muster-scheduling/muster/apis/notebook/v1"
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/internal/localcluster"
@@ -86,6 +87,9 @@ func withCluster(tests func() int) (code int, err error) {
 		Kubeconfig:    kubeconfig,
 		SchedulerArgs: []string{"--config=" + shared.schedulerConfig},
 	}
+	if cfg.ManagerArgs, err = startNotebookServers(); err != nil {
+		return 0, err
+	}
 	level := os.Getenv("MUSTER_TEST_LOG")
 	cfg.Verbose = level != ""
 	if shared.cluster, err = localcluster.Start(context.Background(), cfg); err != nil {
@@ -118,7 +122,7 @@ func setLogLevel(level string) error {
 
 func makeClients() error {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), schedulingv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme), nrt.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), schedulingv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme), notebookv1.AddToScheme(scheme), nrt.AddToScheme(scheme)); err != nil {
 		return fmt.Errorf("registering types: %w", err)
 	}
 	var err error
