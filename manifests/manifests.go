@@ -19,7 +19,7 @@ var AdmissionPolicies embed.FS
 // Webhooks holds the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration, one YAML document per file in the
 // folder webhooks.
 //
-//go:embed webhooks/*ing.yaml
+//go:embed webhooks/mutating.yaml webhooks/validating.yaml
 var Webhooks embed.FS
 
 // PodPolicies holds the default PodPolicies and the PriorityClasses that they name, several YAML documents per file in the

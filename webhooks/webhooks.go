@@ -17,10 +17,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	"github.com/muster-scheduling/muster/webhooks/certificates"
+	"github.com/muster-scheduling/muster/webhooks/podgroups"
 	"github.com/muster-scheduling/muster/webhooks/pods"
+	"github.com/muster-scheduling/muster/webhooks/queues"
 )
 
 const (
@@ -47,7 +50,9 @@ type Config struct {
 }
 
 // AddToScheme registers the types that webhooks handle, beside those of Kubernetes.
-func AddToScheme(scheme *runtime.Scheme) error { return v1alpha1.AddToScheme(scheme) }
+func AddToScheme(scheme *runtime.Scheme) error {
+	return errors.Join(v1alpha1.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme))
+}
 
 // Setup adds all webhooks to a manager. What it returns fails until they can answer.
 func Setup(ctx context.Context, m manager.Manager, config Config) (ready func() error, err error) {
@@ -55,29 +60,19 @@ func Setup(ctx context.Context, m manager.Manager, config Config) (ready func() 
 	if err != nil {
 		return nil, err
 	}
-	checks := []func() error{certified}
-	for _, w := range []struct {
-		path  string
-		setup func(context.Context, manager.Manager) (http.Handler, func() error, error)
-	}{
-		{"/pods", func(ctx context.Context, m manager.Manager) (http.Handler, func() error, error) {
-			return pods.Setup(ctx, m, lookAround(m.GetAPIReader()))
-		}},
-	} {
-		handler, check, err := w.setup(ctx, m)
-		if err != nil {
-			return nil, fmt.Errorf("set up the webhook %s: %w", w.path, err)
-		}
-		server.Register(w.path, handler)
-		checks = append(checks, check)
+	forPods, forPolicies, known, err := pods.Setup(ctx, m, lookAround(m.GetAPIReader()))
+	if err != nil {
+		return nil, fmt.Errorf("set up the webhook for pods: %w", err)
 	}
-	return func() error {
-		var faults []error
-		for _, check := range checks {
-			faults = append(faults, check())
-		}
-		return errors.Join(faults...)
-	}, nil
+	for path, handler := range map[string]http.Handler{
+		"/pods":        forPods,
+		"/podpolicies": forPolicies,
+		"/podgroups":   podgroups.Setup(m),
+		"/queues":      queues.Setup(m),
+	} {
+		server.Register(path, handler)
+	}
+	return func() error { return errors.Join(certified(), known()) }, nil
 }
 
 // newServer adds the server and, unless it has one already, its certificate.

@@ -20,10 +20,10 @@ import (
 	"github.com/muster-scheduling/muster/internal/podpolicy"
 )
 
-// Setup returns the webhook for pods, and what fails until it knows all policies, namespaces and priority classes. Every
-// replica that runs the manager serves; the status of policies is the leader's.
-func Setup(ctx context.Context, m manager.Manager, look Look) (http.Handler, func() error, error) {
-	policies, classes, queueClasses := &Policies{}, &shelf[sets.Empty]{}, &shelf[string]{}
+// Setup returns the webhooks for pods and for PodPolicies, and what fails until they know all policies, namespaces and priority
+// classes. Every replica that runs the manager serves; the status of policies is the leader's.
+func Setup(ctx context.Context, m manager.Manager, look Look) (pods, policies http.Handler, ready func() error, err error) {
+	compiled, classes, queueClasses := &Policies{}, &shelf[sets.Empty]{}, &shelf[string]{}
 	informers := m.GetCache()
 	var synced []func() bool
 	watch := func(object client.Object, set, remove func(any)) error {
@@ -41,28 +41,28 @@ func Setup(ctx context.Context, m manager.Manager, look Look) (http.Handler, fun
 		return nil
 	}
 	if err := errors.Join(
-		watch(&v1alpha1.PodPolicy{}, func(o any) { policies.Set(o.(*v1alpha1.PodPolicy)) }, func(o any) { policies.Delete(keyOf(o)) }),
+		watch(&v1alpha1.PodPolicy{}, func(o any) { compiled.Set(o.(*v1alpha1.PodPolicy)) }, func(o any) { compiled.Delete(keyOf(o)) }),
 		watch(&schedulingv1.PriorityClass{}, func(o any) { classes.put(keyOf(o), sets.Empty{}) }, func(o any) { classes.take(keyOf(o)) }),
 		watch(&corev1.Namespace{}, func(any) {}, func(any) {}),
 		watch(&v1alpha1.Queue{}, func(o any) { queueClasses.put(keyOf(o), o.(*v1alpha1.Queue).Labels[v1alpha1.PriorityClassLabel]) },
 			func(o any) { queueClasses.take(keyOf(o)) }),
 	); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	seen := &failures{}
-	status := &teller{client: m.GetClient(), policies: policies, classes: func() sets.Set[string] { return classes.all() }, failures: seen}
+	status := &teller{client: m.GetClient(), policies: compiled, classes: func() sets.Set[string] { return classes.all() }, failures: seen}
 	if err := status.setup(m); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	h := &Handler{
-		Policies: policies, Classes: status.classes, QueueClasses: queueClasses.all, Reader: m.GetClient(), Live: m.GetAPIReader(), Look: look,
+		Policies: compiled, Classes: status.classes, QueueClasses: queueClasses.all, Reader: m.GetClient(), Live: m.GetAPIReader(), Look: look,
 		Tell: func(pod string, problem *podpolicy.Problem) {
-			if uid, generation, ok := policies.version(problem.Policy); ok {
+			if uid, generation, ok := compiled.version(problem.Policy); ok {
 				seen.note(uid, generation, pod, problem, time.Now())
 			}
 		},
 	}
-	ready := func() error {
+	ready = func() error {
 		for _, done := range synced {
 			if !done() {
 				return errors.New("the pod policies have not been read yet")
@@ -70,7 +70,8 @@ func Setup(ctx context.Context, m manager.Manager, look Look) (http.Handler, fun
 		}
 		return nil
 	}
-	return &admission.Webhook{Handler: h}, ready, nil
+	v := &Validator{Classes: status.classes, Decoder: admission.NewDecoder(m.GetScheme())}
+	return &admission.Webhook{Handler: h}, &admission.Webhook{Handler: v}, ready, nil
 }
 
 // keyOf is the name of an object of the whole cluster, which may be known only by what is left of it.
