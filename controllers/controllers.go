@@ -15,6 +15,7 @@ import (
 
 	"github.com/muster-scheduling/muster/controllers/gangs"
 	"github.com/muster-scheduling/muster/controllers/notebook"
+	"github.com/muster-scheduling/muster/controllers/trainer"
 	"github.com/muster-scheduling/muster/controllers/training"
 	"github.com/muster-scheduling/muster/webhooks"
 )
@@ -54,7 +55,7 @@ func (o *options) all() []controller {
 	}
 	return append(all, controller{"notebook", "Notebook", func(ctx context.Context, m manager.Manager) error {
 		return notebook.Setup(ctx, m, o.notebooks.settings())
-	}}, controller{"gangs", "PodGroup", gangs.Setup})
+	}}, controller{"gangs", "PodGroup", gangs.Setup}, controller{"trainer", "TrainJob", trainer.Setup})
 }
 
 // families are the names of all families of controllers, sorted.
@@ -69,7 +70,7 @@ func (o *options) allFamilies() []string {
 // newScheme knows the types that any of the controllers handles.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme, notebook.AddToScheme, webhooks.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme, trainer.AddToScheme, notebook.AddToScheme, webhooks.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -79,5 +80,7 @@ func newScheme() (*runtime.Scheme, error) {
 
 // cachedObjects narrows the manager's cache to what the controllers look at.
 func cachedObjects() map[client.Object]cache.ByObject {
-	return training.CachedObjects()
+	objects := training.CachedObjects()
+	maps.Copy(objects, trainer.CachedObjects())
+	return objects
 }
