@@ -40,9 +40,10 @@ func shippedPolicies(t *testing.T) ([]*podpolicy.Policy, map[string]int32) {
 
 // outcome is what a family says about a pod.
 type outcome struct {
-	scheduler, priority, packing, preemptible, ncclDebug string
-	tolerates                                            []string
-	sharedMemory                                         bool
+	scheduler, priority, queue, packing, preemptible, reservation, idle, ncclDebug string
+	gang, role                                                                     string
+	tolerates                                                                      []string
+	sharedMemory, ranks                                                            bool
 }
 
 func outcomeOf(pod *corev1.Pod) outcome {
@@ -50,6 +51,11 @@ func outcomeOf(pod *corev1.Pod) outcome {
 		scheduler: pod.Spec.SchedulerName, priority: pod.Spec.PriorityClassName,
 		packing:     pod.Annotations[schedulingv1alpha1.PackingAnnotation],
 		preemptible: pod.Annotations[schedulingv1alpha1.PreemptibleAnnotation],
+		reservation: pod.Annotations[schedulingv1alpha1.ReservationAnnotation],
+		idle:        pod.Annotations["notebooks.muster.dev/idle-time"],
+		queue:       pod.Labels[schedulingv1alpha1.QueueLabel],
+		gang:        pod.Labels[schedulingv1alpha1.PodGroupLabel],
+		role:        pod.Labels[schedulingv1alpha1.RoleLabel],
 	}
 	for _, t := range pod.Spec.Tolerations {
 		o.tolerates = append(o.tolerates, t.Key)
@@ -58,6 +64,7 @@ func outcomeOf(pod *corev1.Pod) outcome {
 		if e.Name == "NCCL_DEBUG" {
 			o.ncclDebug = e.Value
 		}
+		o.ranks = o.ranks || e.Name == "PET_NNODES"
 	}
 	for _, m := range pod.Spec.Containers[0].VolumeMounts {
 		o.sharedMemory = o.sharedMemory || m.MountPath == "/dev/shm"
@@ -71,13 +78,24 @@ func TestShippedPolicies(t *testing.T) {
 	untouched := outcome{scheduler: "default-scheduler"}
 	training := outcome{scheduler: "muster", priority: "muster-training"}
 	notebook := outcome{scheduler: "muster", priority: "muster-notebook"}
+	gpuNotebook := outcome{scheduler: "muster", priority: "muster-notebook", packing: "pack", idle: "8h"}
 	trial := outcome{scheduler: "muster", priority: "muster-trial"}
-	serving := outcome{scheduler: "muster", priority: "muster-serving", packing: "spread"}
+	serving := outcome{scheduler: "muster", priority: "muster-serving", packing: "spread", reservation: "ignore"}
 	onNVIDIA := func(o outcome) outcome {
 		o.tolerates, o.ncclDebug = []string{nvidia}, "WARN"
 		return o
 	}
 	withMemory := func(o outcome) outcome { o.sharedMemory = true; return o }
+	grouped := func(o outcome) outcome { o.gang, o.role = "llm-0123", "workers"; return o }
+	ranked := func(o outcome) outcome { o.ranks, o.sharedMemory = true, true; return o }
+	withQueue := func(o outcome, queue string) outcome { o.queue = queue; return o }
+	gang := podpolicy.Workload{Gang: &podpolicy.Gang{PodGroup: "llm-0123", Kind: "jobset", Workload: "{}", Role: "workers"},
+		Ranks: []corev1.EnvVar{{Name: "PET_NNODES", Value: "2"}}}
+	inQueue := func(w podpolicy.Workload, queue, class string) podpolicy.Workload {
+		w.Queue, w.PriorityClass = queue, class
+		return w
+	}
+	jobSet := labels{"jobset.sigs.k8s.io/jobset-name": "llm", "batch.kubernetes.io/job-completion-index": "0"}
 	pytorch := labels{"training.kubeflow.org/job-name": "llm", "training.kubeflow.org/operator-name": "pytorchjob-controller"}
 
 	policies, classes := shippedPolicies(t)
@@ -86,6 +104,9 @@ func TestShippedPolicies(t *testing.T) {
 		gpu       corev1.ResourceName
 		namespace labels
 		scheduler string // "": default-scheduler
+		subdomain string
+		workload  podpolicy.Workload
+		firm      podpolicy.FirmUse
 		want      outcome
 	}{
 		"no labels at all":   {want: untouched},
@@ -95,10 +116,18 @@ func TestShippedPolicies(t *testing.T) {
 		"TFJob":                        {labels: labels{"training.kubeflow.org/job-name": "mnist", "training.kubeflow.org/operator-name": "tfjob-controller"}, want: training},
 		"MPIJob of mpi-operator":       {labels: labels{"training.kubeflow.org/job-name": "hpl", "training.kubeflow.org/operator-name": "mpi-operator"}, want: training},
 		"PyTorchJob":                   {labels: pytorch, gpu: nvidia, want: withMemory(onNVIDIA(training))},
-		"PyTorchJob on AMD":            {labels: pytorch, gpu: amd, want: outcome{scheduler: "muster", priority: "muster-training", tolerates: []string{amd}, sharedMemory: true}},
+		"PyTorchJob on AMD":            {labels: pytorch, gpu: amd, want: outcome{scheduler: "muster", priority: "muster-training", tolerates: []string{amd}, sharedMemory: true, ncclDebug: "WARN"}},
 		"PyTorchJob without a GPU":     {labels: pytorch, want: withMemory(training)},
 		"PyTorchJob under Volcano":     {labels: pytorch, gpu: nvidia, scheduler: "volcano", want: outcome{scheduler: "volcano", priority: "muster-training", sharedMemory: true}},
 		"TrainJob, by its JobSet":      {labels: labels{"jobset.sigs.k8s.io/jobset-name": "llm", "batch.kubernetes.io/job-completion-index": "0"}, want: training},
+		"JobSet without a PodGroup":    {labels: jobSet, workload: gang, want: grouped(training)},
+		"JobSet of its own queue":      {labels: jobSet, workload: inQueue(gang, "vision", "muster-trial"), want: withQueue(grouped(outcome{scheduler: "muster", priority: "muster-trial"}), "vision")},
+		"JobSet with a subdomain":      {labels: jobSet, workload: gang, subdomain: "llm", want: ranked(grouped(training))},
+		"JobSet with a PodGroup":       {labels: with(jobSet, schedulingv1alpha1.PodGroupLabel, "mine"), workload: gang, want: outcome{scheduler: "muster", priority: "muster-training", gang: "mine"}},
+		"JobSet under Volcano":         {labels: jobSet, workload: gang, scheduler: "volcano", want: outcome{scheduler: "volcano", priority: "muster-training"}},
+		"namespace with a class":       {labels: jobSet, namespace: labels{schedulingv1alpha1.PriorityClassLabel: "muster-notebook"}, want: outcome{scheduler: "muster", priority: "muster-notebook"}},
+		"queue with a class":           {labels: with(jobSet, schedulingv1alpha1.QueueLabel, "urgent"), want: outcome{scheduler: "muster", priority: "muster-serving", queue: "urgent"}},
+		"plain Job that is Muster's":   {labels: labels{"batch.kubernetes.io/job-name": "backup"}, scheduler: "muster", workload: gang, want: outcome{scheduler: "muster"}},
 		"LeaderWorkerSet":              {labels: labels{"leaderworkerset.sigs.k8s.io/name": "llm"}, gpu: nvidia, want: onNVIDIA(training)},
 		"Indexed Job with GPUs":        {labels: labels{"batch.kubernetes.io/job-completion-index": "3"}, gpu: nvidia, want: onNVIDIA(training)},
 		"Indexed Job without GPUs":     {labels: labels{"batch.kubernetes.io/job-completion-index": "3"}, want: untouched},
@@ -107,11 +136,15 @@ func TestShippedPolicies(t *testing.T) {
 		"PyTorchJob, namespace is out": {labels: pytorch, namespace: labels{schedulingv1alpha1.SkipPodPoliciesLabel: "true"}, want: untouched},
 
 		"notebook":            {labels: labels{"notebook-name": "ann"}, want: notebook},
-		"notebook with a GPU": {labels: labels{"notebook-name": "ann"}, gpu: nvidia, want: onNVIDIA(notebook)},
-		"firm notebook": {labels: labels{"notebook-name": "ann"}, namespace: labels{"scheduling.muster.dev/firm-notebooks": "true"},
+		"notebook with a GPU": {labels: labels{"notebook-name": "ann"}, gpu: nvidia, want: onNVIDIA(gpuNotebook)},
+		"firm notebook": {labels: labels{"notebook-name": "ann"}, firm: podpolicy.FirmUse{User: "ann", Fits: true},
 			want: outcome{scheduler: "muster", priority: "muster-notebook", preemptible: "false"}},
+		"a user's second notebook":         {labels: labels{"notebook-name": "ann"}, firm: podpolicy.FirmUse{User: "ann", Fits: true, Pods: 1}, want: notebook},
+		"notebook beyond the guarantee":    {labels: labels{"notebook-name": "ann"}, firm: podpolicy.FirmUse{User: "ann"}, want: notebook},
+		"notebook whose owner has a queue": {labels: labels{"notebook-name": "ann"}, workload: inQueue(podpolicy.Workload{}, "desk", "muster-serving"), want: withQueue(notebook, "desk")},
 
 		"trial, a plain Job":   {labels: labels{"katib.kubeflow.org/trial": "t-1", "batch.kubernetes.io/job-name": "t-1"}, want: trial},
+		"trial, a JobSet":      {labels: with(jobSet, "katib.kubeflow.org/trial", "t-1"), workload: inQueue(gang, "sweep", ""), want: withQueue(grouped(trial), "sweep")},
 		"trial, a PyTorchJob":  {labels: with(pytorch, "katib.kubeflow.org/trial", "t-1"), gpu: nvidia, want: withMemory(onNVIDIA(trial))},
 		"predictor of KServe":  {labels: labels{"serving.kserve.io/inferenceservice": "bert"}, gpu: nvidia, want: onNVIDIA(serving)},
 		"revision of Knative":  {labels: labels{"serving.knative.dev/revision": "bert-00001"}, want: serving},
@@ -126,7 +159,9 @@ func TestShippedPolicies(t *testing.T) {
 			if c.gpu != "" {
 				pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{c.gpu: resource.MustParse("1")}
 			}
-			around := podpolicy.Surroundings{Namespace: podpolicy.Namespace{Name: "team", Labels: c.namespace}, PriorityClasses: sets.KeySet(classes)}
+			pod.Spec.Subdomain = c.subdomain
+			around := podpolicy.Surroundings{Namespace: podpolicy.Namespace{Name: "team", Labels: c.namespace}, PriorityClasses: sets.KeySet(classes),
+				QueueClasses: map[string]string{"urgent": "muster-serving"}, Workload: &c.workload, Firm: &c.firm}
 			result := podpolicy.Apply(t.Context(), pod, around, policies)
 			if diff := cmp.Diff(c.want, outcomeOf(result.Pod), cmp.AllowUnexported(outcome{})); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
