@@ -22,7 +22,7 @@ import (
 // When a notebook is looked at again if nothing that is watched will tell.
 const (
 	soon       = time.Second      // somebody has edited what was looked at, or it is about to go
-	takenDelay = 30 * time.Second // a name is taken by what is not watched
+	takenDelay = 10 * time.Second // a name is taken by what is not watched
 )
 
 // reconciler carries out what is decided about notebooks.

@@ -15,13 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	notebookv1 "github.com/muster-scheduling/muster/apis/notebook/v1"
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
 func TestExamplesAreWellFormed(t *testing.T) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{batchv1.AddToScheme, podgroupv1alpha1.AddToScheme, schedulingv1alpha1.AddToScheme, trainingv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{batchv1.AddToScheme, podgroupv1alpha1.AddToScheme, schedulingv1alpha1.AddToScheme, trainingv1.AddToScheme, notebookv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
