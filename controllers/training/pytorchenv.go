@@ -99,7 +99,7 @@ func elasticVariables(k *kind, job *trainingv1.PyTorchJob) []corev1.EnvVar {
 		env = append(env, corev1.EnvVar{Name: "PET_RDZV_CONF", Value: strings.Join(conf, ",")})
 	}
 	if elastic.Standalone != nil && *elastic.Standalone {
-		env = append(env, corev1.EnvVar{Name: "PET_STANDALONE"}) // being set is what counts
+		env = append(env, corev1.EnvVar{Name: "PET_STANDALONE", Value: "1"}) // torchrun reads a number: without one it ends at once
 	}
 	return env
 }

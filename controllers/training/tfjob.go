@@ -57,8 +57,9 @@ type tfTask struct {
 	Index int32  `json:"index"`
 }
 
-// sparseCluster is what a pod of a job with dynamic workers gets to know: parameter servers, and of the workers only
-// itself, so that the others can come and go.
+// sparseCluster is what a pod of a job with dynamic workers gets to know: all parameter servers, and of the workers only
+// itself, so that the others can come and go. (Upstream tells a parameter server of itself alone, in a list: TensorFlow then
+// does not find a server with an index above 0.)
 type sparseCluster struct {
 	Worker map[string]string `json:"worker"`
 	PS     []string          `json:"ps"`
@@ -108,13 +109,9 @@ func tfCluster(k *kind, config Config, job trainingv1.Job) map[string][]string {
 }
 
 func tfSparseCluster(addresses map[string][]string, m member) sparseCluster {
-	own := addresses[strings.ToLower(string(m.rtype))][m.index]
-	if m.rtype == trainingv1.TFPS {
-		return sparseCluster{Worker: map[string]string{}, PS: []string{own}}
-	}
 	sparse := sparseCluster{Worker: map[string]string{}, PS: append([]string{}, addresses["ps"]...)}
 	if m.rtype == trainingv1.TFWorker {
-		sparse.Worker[fmt.Sprint(m.index)] = own
+		sparse.Worker[fmt.Sprint(m.index)] = addresses["worker"][m.index]
 	}
 	return sparse
 }
