@@ -1,0 +1,44 @@
+package frameworks
+
+import (
+	"net"
+	"slices"
+	"strings"
+)
+
+// readXGBoost does what programs for XGBoost and LightGBM do. Rank 0 runs the tracker at the master's address, where all
+// ranks register. LightGBM needs a list of machines instead: the master and then the workers, each with its port, in
+// which a process finds its own rank by its own address.
+func readXGBoost(j *job) {
+	size := len(j.processes)
+	j.agree("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "WORKER_ADDRS", "WORKER_PORT")
+	j.ranks(size, func(p *process) []int { return []int{p.number("RANK")} })
+	for _, p := range j.processes {
+		if n := p.number("WORLD_SIZE"); n != size {
+			p.fault("WORLD_SIZE=%d of %d", n, size)
+		}
+		tracker := p.address("MASTER_ADDR", "MASTER_PORT")
+		p.reach(tracker, "the tracker", func(there *process) bool { return there.env["RANK"] == "0" })
+		machines := []string{tracker}
+		if size > 1 {
+			for host := range strings.SplitSeq(p.text("WORKER_ADDRS"), ",") {
+				machines = append(machines, net.JoinHostPort(host, p.text("WORKER_PORT")))
+			}
+		}
+		p.readMachines(machines)
+	}
+}
+
+// readMachines checks that the machines of a list are all processes of the job, in the order of their ranks.
+func (p *process) readMachines(machines []string) {
+	if len(machines) != len(p.job.processes) {
+		p.fault("%d machines: %v", len(machines), machines)
+		return
+	}
+	for rank, machine := range machines {
+		p.reach(machine, "machine", func(there *process) bool { return there.number("RANK") == rank })
+	}
+	if slices.Sort(machines); len(slices.Compact(machines)) != len(p.job.processes) {
+		p.fault("a machine is listed twice: %v", machines)
+	}
+}
