@@ -67,7 +67,7 @@ func newWorld(t *testing.T, text string, others ...client.Object) *world {
 	}
 	w.client = fake.NewClientBuilder().WithScheme(testScheme(t)).
 		WithObjects(append(others, job)...).
-		WithStatusSubresource(&trainingv1.TFJob{}, &trainingv1.PyTorchJob{}, &corev1.Pod{}).
+		WithStatusSubresource(&trainingv1.TFJob{}, &trainingv1.PyTorchJob{}, &trainingv1.MPIJob{}, &corev1.Pod{}).
 		WithIndex(&corev1.Pod{}, k.ownerIndex(), k.indexOwner).
 		WithIndex(&corev1.Service{}, k.ownerIndex(), k.indexOwner).
 		WithInterceptorFuncs(interceptor.Funcs{
