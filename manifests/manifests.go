@@ -28,6 +28,12 @@ var Webhooks embed.FS
 //go:embed pod-policies/*.yaml
 var PodPolicies embed.FS
 
+// Runtimes holds the ClusterTrainingRuntimes that an installation starts with, one YAML document per file in the folder
+// runtimes.
+//
+//go:embed runtimes/*-distributed.yaml
+var Runtimes embed.FS
+
 // SchedulerConfig is the KubeSchedulerConfiguration that an installation starts
 // with, and that muster-scheduler runs where it is given no other.
 //

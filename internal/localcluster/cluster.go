@@ -195,6 +195,9 @@ func (c *Cluster) install(ctx context.Context) error {
 	if err := installCRDs(ctx, c.client); err != nil {
 		return err
 	}
+	if err := installRuntimes(ctx, c.client); err != nil {
+		return err
+	}
 	return installPodPolicies(ctx, c.client)
 }
 
