@@ -156,6 +156,9 @@ func choose(ctx context.Context, s *subject, policies []*Policy, chosen []bool, 
 
 // settle returns what the chosen policies make of the pod, which is left as it is.
 func settle(pod *corev1.Pod, around Surroundings, policies []*Policy, chosen []bool) (*corev1.Pod, []Change, []*Problem) {
+	if !slices.Contains(chosen, true) {
+		return pod, nil, nil
+	}
 	wanted := newWishes(pod, around)
 	for i, p := range policies {
 		if chosen[i] {

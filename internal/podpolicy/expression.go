@@ -34,6 +34,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 // expression is a CEL program over a pod and its namespace.
 type expression struct {
 	program cel.Program
+	quick   quick
 	reads   reads
 }
 
@@ -50,11 +51,15 @@ func compileExpression(text string) (*expression, error) {
 	if out := ast.OutputType(); !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("it gives %s, not bool", out)
 	}
-	program, err := env.Program(ast, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptCheck))
+	limits := []cel.ProgramOption{cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptCheck)}
+	if isPlain(ast.NativeRep()) {
+		limits = nil
+	}
+	program, err := env.Program(ast, limits...)
 	if err != nil {
 		return nil, err
 	}
-	return &expression{program, readsOf(ast.NativeRep())}, nil
+	return &expression{program, quickOf(ast.NativeRep().Expr()), readsOf(ast.NativeRep())}, nil
 }
 
 // holds evaluates the expression. It fails if that fails, costs more than costLimit, gives no bool, or is in a loop when the
@@ -120,6 +125,9 @@ func (p *Policy) matches(ctx context.Context, s *subject) (bool, error) {
 	}
 	if p.expression == nil {
 		return true, nil
+	}
+	if known := p.expression.quick.ask(s); known != unknown {
+		return known == yes, nil
 	}
 	variables, err := s.asVariables()
 	if err != nil {
