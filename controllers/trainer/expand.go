@@ -92,6 +92,13 @@ func (e *expansion) check() error {
 			return badRuntime("its job %s has no container", rjob.Name)
 		}
 	}
+	for _, rjob := range e.Spec.ReplicatedJobs {
+		for _, d := range rjob.DependsOn {
+			if e.jobNamed(d.Name) == nil {
+				return badRuntime("its job %s waits for the job %s, which it does not have", rjob.Name, d.Name)
+			}
+		}
+	}
 	if cycle := findCycle(e.Spec.ReplicatedJobs); cycle != "" {
 		return badRuntime("its job %s waits for itself", cycle)
 	}

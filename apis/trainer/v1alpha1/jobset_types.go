@@ -21,7 +21,6 @@ type JobSetTemplateSpec struct {
 
 // JobSetSpec describes a set of Jobs. It is the part of JobSet's API that runtimes use.
 // +kubebuilder:validation:XValidation:rule="!has(self.startupPolicy) || self.startupPolicy.startupPolicyOrder != 'InOrder' || !self.replicatedJobs.exists(j, has(j.dependsOn))",message="startupPolicy InOrder and dependsOn cannot be given together"
-// +kubebuilder:validation:XValidation:rule="!has(self.replicatedJobs) || self.replicatedJobs.all(j, !has(j.dependsOn) || j.dependsOn.all(d, self.replicatedJobs.exists(k, k.name == d.name) && d.name != j.name))",message="dependsOn names a job that the runtime does not have"
 type JobSetSpec struct {
 	// replicatedJobs are the Jobs.
 	// +optional
