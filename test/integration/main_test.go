@@ -26,7 +26,9 @@ import (
 
 	notebookv1 "github.com/muster-scheduling/muster/apis/notebook/v1"
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+	trainingv2beta1 "github.com/muster-scheduling/muster/apis/training/v2beta1"
 	"github.com/muster-scheduling/muster/internal/localcluster"
 	"github.com/muster-scheduling/muster/manifests"
 )
@@ -122,7 +124,7 @@ func setLogLevel(level string) error {
 
 func makeClients() error {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), schedulingv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme), notebookv1.AddToScheme(scheme), nrt.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme), schedulingv1alpha1.AddToScheme(scheme), trainingv1.AddToScheme(scheme), trainingv2beta1.AddToScheme(scheme), notebookv1.AddToScheme(scheme), trainerv1alpha1.AddToScheme(scheme), nrt.AddToScheme(scheme)); err != nil {
 		return fmt.Errorf("registering types: %w", err)
 	}
 	var err error
