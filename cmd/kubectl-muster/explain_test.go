@@ -30,6 +30,7 @@ func TestParseObject(t *testing.T) {
 		{[]string{"XGBoostJob", "a"}, "XGBoostJob", "a"},
 		{[]string{"paddlejobs/a"}, "PaddleJob", "a"},
 		{[]string{"mxjobs.kubeflow.org/a"}, "MXJob", "a"},
+		{[]string{"mpijob", "a"}, "MPIJob", "a"},
 	} {
 		kind, name, err := parseObject(test.args)
 		if err != nil || kind.kind != test.kind || name != test.name {

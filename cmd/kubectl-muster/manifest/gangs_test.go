@@ -118,6 +118,20 @@ spec:
     Scheduler: {template: {spec: {containers: [{name: mxnet, image: i}]}}}
     Worker: {template: {spec: {containers: [{name: mxnet, image: i}]}}}`,
 			[]string{"JAXJob ns/jax: ns/jax min 2 ns/jax-worker-0 ns/jax-worker-1", "MXJob ns/mx: ns/mx min 2 ns/mx-scheduler-0 ns/mx-worker-0"}, nil},
+		{"MPIJob of both versions", `
+apiVersion: kubeflow.org/v2beta1
+kind: MPIJob
+metadata: {name: ssh}
+spec:
+  mpiReplicaSpecs:
+    Launcher: {template: {spec: {containers: [{name: main, image: i}]}}}
+    Worker: {replicas: 2, template: {spec: {containers: [{name: main, image: i}]}}}
+---
+apiVersion: kubeflow.org/v1
+kind: MPIJob
+metadata: {name: exec}
+spec: {mpiReplicaSpecs: {Launcher: {restartPolicy: ExitCode, template: {spec: {containers: [{name: main, image: i}]}}}}}`,
+			[]string{"MPIJob ns/ssh: ns/ssh min 3 ns/ssh-launcher ns/ssh-worker-0 ns/ssh-worker-1", "MPIJob ns/exec: ns/exec min 1 ns/exec-launcher"}, nil},
 		{"TFJob with a pod of another scheduler, and what else is applied with it", `
 apiVersion: v1
 kind: ConfigMap
