@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,7 +38,8 @@ func setUp(t *testing.T) *env {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()
 		if t.Failed() {
-			e.show(ctx)
+			show(ctx, e.namespace)
+			show(ctx, "muster-system")
 		}
 		if err := shared.client.Delete(ctx, namespace); err != nil {
 			t.Errorf("clean up: %v", err)
@@ -159,25 +159,6 @@ func (e *env) log(ctx context.Context, pod string) string {
 		return err.Error()
 	}
 	return string(log)
-}
-
-// show prints what the namespace holds and what the pods and Muster have said.
-func (e *env) show(ctx context.Context) {
-	for _, args := range [][]string{
-		{"-n", e.namespace, "get", "pods,podgroups,services", "-o", "wide"},
-		{"-n", e.namespace, "get", "events", "--sort-by=.lastTimestamp"},
-		{"-n", e.namespace, "describe", "pods"},
-		{"-n", "muster-system", "get", "pods", "-o", "wide"},
-		{"-n", "muster-system", "logs", "--tail=50", "--prefix", "-l", "app.kubernetes.io/part-of=muster"},
-		{"-n", "muster-system", "logs", "--tail=50", "--prefix", "-l", "app.kubernetes.io/name=muster-scheduler"},
-		{"-n", "muster-system", "logs", "--tail=50", "--prefix", "-l", "app.kubernetes.io/name=muster-manager"},
-	} {
-		output, err := kubectl(ctx, args...)
-		fmt.Fprintln(os.Stderr, output, err)
-	}
-	for name := range e.pods() {
-		fmt.Fprintf(os.Stderr, "log of %s:\n%s\n", name, e.log(ctx, name))
-	}
 }
 
 // eventuallyPods waits until these are the pods of the namespace.

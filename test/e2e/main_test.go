@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -44,6 +42,10 @@ func TestMain(m *testing.M) {
 	}
 	shared.plan = p
 	if err := start(context.Background()); err != nil {
+		if shared.cluster != nil {
+			show(context.Background(), "kube-system")
+			show(context.Background(), "muster-system")
+		}
 		fail(errors.Join(err, keepLogs()))
 	}
 	status := m.Run()
@@ -66,34 +68,18 @@ func keepLogs() error {
 	return nodes.CopyLogs(shared.plan.Cluster.Dir, shared.plan.Logs)
 }
 
-// start starts the cluster and installs DNS and Muster as an admin does, with kubectl.
-func start(ctx context.Context) error {
+// start starts the cluster and installs everything on it.
+func start(ctx context.Context) (err error) {
 	began := time.Now()
-	step := func(what string) { fmt.Printf("e2e: after %.1f s: %s\n", time.Since(began).Seconds(), what) }
-	var err error
+	ready := func(what string) { fmt.Printf("e2e: after %.1f s: %s: ready\n", time.Since(began).Seconds(), what) }
 	if shared.cluster, err = nodes.Start(ctx, shared.plan.Cluster); err != nil {
 		return err
 	}
-	step("the nodes are ready")
+	ready("the nodes")
 	if err := connect(); err != nil {
 		return err
 	}
-	manifests := filepath.Join(shared.plan.Root, "test", "e2e", "manifests")
-	for _, args := range [][]string{
-		{"apply", "-f", filepath.Join(manifests, "dns.yaml")},
-		{"apply", "-k", filepath.Join(manifests, "muster")},
-		{"-n", "kube-system", "rollout", "status", "deployment", "--timeout=3m"},
-	} {
-		if _, err := kubectl(ctx, args...); err != nil {
-			return err
-		}
-	}
-	step("DNS is ready")
-	if _, err := kubectl(ctx, "-n", "muster-system", "rollout", "status", "deployment", "--timeout=3m"); err != nil {
-		return err
-	}
-	step("Muster is ready")
-	return nil
+	return install(ctx, ready)
 }
 
 func connect() (err error) {
@@ -110,15 +96,4 @@ func connect() (err error) {
 	}
 	shared.client, err = client.New(shared.config, client.Options{Scheme: scheme})
 	return err
-}
-
-// kubectl runs it as the cluster's administrator.
-func kubectl(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "kubectl", args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.cluster.Kubeconfig())
-	output, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", cmd, err, output)
-	}
-	return string(output), nil
 }

@@ -5,6 +5,7 @@
 //	meet pytorch     reads the environment as torch.distributed does with init_method env://
 //	meet jax         as the examples of jax.distributed.initialize do
 //	meet tensorflow  as a parameter server or worker of TensorFlow does
+//	meet stay        runs until it is stopped
 //	meet crash CODE  fails with the exit code the first time, and ends well once its pod was replaced
 //	meet eat         uses up its memory the first time
 package main
@@ -13,7 +14,9 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -32,6 +35,10 @@ func main() {
 		err = tensorflow()
 	case "crash":
 		err = crash(os.Args[2:])
+	case "stay":
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, syscall.SIGTERM)
+		<-stop
 	case "eat":
 		eat()
 	default:

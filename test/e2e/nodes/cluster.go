@@ -10,8 +10,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,8 +60,10 @@ const (
 	startTimeout = 3 * time.Minute
 )
 
+const nodePrefix = "node-"
+
 // nodeName is the name of the node with a number from 1.
-func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }
+func nodeName(i int) string { return fmt.Sprintf("%s%d", nodePrefix, i) }
 
 // nodeAddress may not be a loopback address, says the kubelet.
 func nodeAddress(i int) string { return fmt.Sprintf("10.244.255.%d", i) }
@@ -94,13 +98,29 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.config.Dir, "admi
 func (c *Cluster) Kill(node string) error {
 	p := c.nodes[node]
 	if p == nil {
-		return fmt.Errorf("there is no node %q", node)
+		return fmt.Errorf("no node %q runs", node)
 	}
 	if err := p.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill %s: %w", node, err)
 	}
 	<-p.ended
+	delete(c.nodes, node)
 	return nil
+}
+
+// Runs says whether a node was started and not killed since.
+func (c *Cluster) Runs(node string) bool { return c.nodes[node] != nil }
+
+// Restart starts a node that was killed, on an empty disk. It does not wait until the node is ready.
+func (c *Cluster) Restart(node string) error {
+	number := 0
+	if _, err := fmt.Sscanf(node, nodePrefix+"%d", &number); err != nil {
+		return fmt.Errorf("node %q: %w", node, err)
+	}
+	if err := os.RemoveAll(filepath.Join(c.config.Dir, node)); err != nil {
+		return err
+	}
+	return c.startNode(number)
 }
 
 // nodesReady says whether all nodes are, or how many.
@@ -124,7 +144,7 @@ func (c *Cluster) nodesReady(ctx context.Context) (bool, string) {
 func (c *Cluster) wait(ctx context.Context, what string, holds func(context.Context) (bool, string)) error {
 	last := ""
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, startTimeout, true, func(ctx context.Context) (ok bool, err error) {
-		for _, p := range c.processes {
+		for _, p := range slices.Concat(c.processes, slices.Collect(maps.Values(c.nodes))) {
 			select {
 			case <-p.ended:
 				return false, p.failure()

@@ -67,7 +67,7 @@ func (c *Cluster) startControlPlane(ctx context.Context) error {
 func (c *Cluster) startClients(key, authority string) error {
 	kubeconfig := "--kubeconfig=" + c.Kubeconfig()
 	if err := c.startProgram("kube-controller-manager", "kube-controller-manager", kubeconfig, "--leader-elect=false",
-		"--secure-port=0", "--service-account-private-key-file="+key, "--root-ca-file="+authority,
+		"--node-monitor-grace-period=20s", "--secure-port=0", "--service-account-private-key-file="+key, "--root-ca-file="+authority,
 		"--use-service-account-credentials"); err != nil {
 		return err
 	}

@@ -46,7 +46,6 @@ func (c *Cluster) startNode(number int) error {
 		return err
 	}
 	c.nodes[nodeName(number)] = p
-	c.processes = append(c.processes, p)
 	return nil
 }
 
