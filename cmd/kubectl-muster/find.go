@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,11 +26,15 @@ type objectType struct {
 	names    []string // on the command line, the first in help
 	resource kube.Resource
 	newJob   func() trainingv1.Job // of a training job, whose gang is the PodGroup of the same name
+	grouped  bool                  // of a workload whose gang has a name of its own
 }
 
 var objectTypes = append([]objectType{
 	{kind: "Pod", names: []string{"pod", "pods", "po"}, resource: kube.Pods},
 	{kind: "PodGroup", names: []string{"podgroup", "podgroups", "pg"}, resource: kube.PodGroups},
+	{kind: "Job", names: []string{"job", "jobs"}, resource: kube.Jobs, grouped: true},
+	{kind: "JobSet", names: []string{"jobset", "jobsets"}, resource: kube.JobSets, grouped: true},
+	{kind: "LeaderWorkerSet", names: []string{"leaderworkerset", "leaderworkersets", "lws"}, resource: kube.LeaderWorkerSets, grouped: true},
 }, jobTypes()...)
 
 // jobTypes are the types of training jobs.
@@ -87,6 +92,11 @@ func (s *session) find(ctx context.Context, t objectType, name string) (found, e
 		}
 	} else if t.resource == kube.Pods {
 		kind = explain.KindPod
+	} else if t.grouped {
+		var err error
+		if name, err = s.gangOf(ctx, t, title, name); err != nil {
+			return found{}, err
+		}
 	}
 	gang, err := s.Gang(ctx, kind, s.namespace, name)
 	if query.NotFound(err) {
@@ -151,7 +161,11 @@ func (s *session) whyUnknown(ctx context.Context, t objectType, title, name stri
 	case phase == string(corev1.PodSucceeded) || phase == string(corev1.PodFailed):
 		return fmt.Errorf("%s does not wait, it has ended: %s", title, phase)
 	case scheduler != schedulingv1alpha1.SchedulerName:
-		return fmt.Errorf("%s is not scheduled by Muster: its spec.schedulerName is %q", title, scheduler)
+		text := fmt.Sprintf("%s is not scheduled by Muster: its spec.schedulerName is %q, and no PodPolicy changed that", title, scheduler)
+		for _, problem := range s.notReady(ctx, nil) {
+			text += "\n" + problem
+		}
+		return errors.New(text)
 	}
 	return err
 }

@@ -50,6 +50,11 @@ var (
 	PriorityClasses = Resource{schema.GroupVersion{Group: "scheduling.k8s.io", Version: "v1"}, "priorityclasses"}
 	RuntimeClasses  = Resource{schema.GroupVersion{Group: "node.k8s.io", Version: "v1"}, "runtimeclasses"}
 	PodGroups       = Resource{schema.GroupVersion{Group: "scheduling.x-k8s.io", Version: "v1alpha1"}, "podgroups"}
+	PodPolicies     = Resource{schema.GroupVersion{Group: "scheduling.muster.dev", Version: "v1alpha1"}, "podpolicies"}
+
+	Jobs             = Resource{schema.GroupVersion{Group: "batch", Version: "v1"}, "jobs"}
+	JobSets          = Resource{schema.GroupVersion{Group: "jobset.x-k8s.io", Version: "v1alpha2"}, "jobsets"}
+	LeaderWorkerSets = Resource{schema.GroupVersion{Group: "leaderworkerset.x-k8s.io", Version: "v1"}, "leaderworkersets"}
 )
 
 // TrainingJobs is how training jobs of a kind of kubeflow.org/v1 are served.
