@@ -78,7 +78,8 @@ spec:
   template:
     spec:
       containers:
-      - {name: nb, image: jupyter, resources: {limits: {cpu: "0.5"}}, volumeMounts: [{name: home, mountPath: /home/jovyan}]}
+      - {name: nb, image: jupyter, resources: {limits: {cpu: "0.5"}}, volumeMounts: [{name: home, mountPath: /home/jovyan}],
+         readinessProbe: {httpGet: {path: /api, port: notebook-port}}}
       volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]
 `)))
 	pod := e.expectRunning("nb-0")
