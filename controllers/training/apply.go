@@ -44,9 +44,6 @@ func (r *reconciler) createAll(ctx context.Context, job trainingv1.Job, p *plan)
 		}
 	}
 	err = each(p.update, func(object client.Object) error {
-		if err := fillIn(object); err != nil {
-			return err
-		}
 		if err := r.client.Update(ctx, object); err != nil {
 			return fmt.Errorf("updating %s: %w", r.describe(object), err)
 		}

@@ -40,7 +40,7 @@ func newMPIKind(add func(*kind)) *kind {
 		running:       func(members []member) bool { return allMembers(members, member.active) },
 		excused:       mpiExcused,
 		supportTypes: []client.Object{
-			&corev1.ConfigMap{}, &corev1.Secret{}, &corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{},
+			&corev1.ConfigMap{}, &corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{},
 		},
 	}
 	add(k)

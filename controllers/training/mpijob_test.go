@@ -213,9 +213,7 @@ spec:
 		return secret, config
 	}
 	secret, config := get()
-	if !validKeys(secret) {
-		t.Fatalf("keys: %v", secret.Data)
-	}
+	expectKeys(t, secret.Data)
 	update := func(object client.Object) {
 		if err := w.client.Update(t.Context(), object); err != nil {
 			t.Fatal(err)
@@ -229,17 +227,15 @@ spec:
 	if diff := cmp.Diff(config.Data, right.Data) + cmp.Diff(secret.Data, same.Data); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
-	half := secret.DeepCopy()
-	delete(half.Data, corev1.SSHAuthPrivateKey)
-	update(half)
-	w.settle()
-	if fresh, _ := get(); !validKeys(fresh) || string(fresh.Data[sshPublicKey]) == string(secret.Data[sshPublicKey]) {
-		t.Error("half a pair of keys was left as it is")
-	}
 	w.editJob(func(j trainingv1.Job) { j.Policy().Suspend = new(true) })
 	w.settle()
 	w.expectPods("")
-	get()
+	w.editJob(func(j trainingv1.Job) { j.Policy().Suspend = new(false) })
+	w.settle()
+	w.expectPods("j-launcher j-worker-0 j-worker-1")
+	if same, _ := get(); cmp.Diff(secret.Data, same.Data) != "" {
+		t.Error("the keys were drawn again")
+	}
 }
 
 // The launcher's rights end at its own workers.

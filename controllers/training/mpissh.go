@@ -118,9 +118,10 @@ func sshSupport(k *kind, config Config, job trainingv1.Job, members []member) []
 			ObjectMeta: k.supportMeta(job, mpi.Name+"-config"),
 			Data:       map[string]string{hostFile: sshHostFile(config, mpi, members), discoverHosts: sshDiscoverHosts(config, mpi, members)},
 		},
-		&corev1.Secret{ // the keys are drawn when it is created
+		&corev1.Secret{ // the keys are drawn when it is created, once
 			ObjectMeta: k.supportMeta(job, mpi.Name+"-ssh"),
 			Type:       corev1.SecretTypeSSHAuth,
+			Immutable:  new(true),
 		},
 	}
 }

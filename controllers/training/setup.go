@@ -59,7 +59,6 @@ func CachedObjects() map[client.Object]cache.ByObject {
 		&podgroupv1alpha1.PodGroup{}:             only,
 		&autoscalingv2.HorizontalPodAutoscaler{}: only,
 		&corev1.ConfigMap{}:                      only,
-		&corev1.Secret{}:                         only,
 		&corev1.ServiceAccount{}:                 only,
 		&rbacv1.Role{}:                           only,
 		&rbacv1.RoleBinding{}:                    only,

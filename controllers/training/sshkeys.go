@@ -1,7 +1,6 @@
 package training
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -34,14 +33,4 @@ func newKeys() (map[string][]byte, error) {
 		corev1.SSHAuthPrivateKey: pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}),
 		sshPublicKey:             ssh.MarshalAuthorizedKey(public),
 	}, nil
-}
-
-// validKeys says whether a secret has a pair of keys that belong together.
-func validKeys(secret *corev1.Secret) bool {
-	private, err := ssh.ParsePrivateKey(secret.Data[corev1.SSHAuthPrivateKey])
-	if err != nil {
-		return false
-	}
-	public, _, _, _, err := ssh.ParseAuthorizedKey(secret.Data[sshPublicKey])
-	return err == nil && bytes.Equal(public.Marshal(), private.PublicKey().Marshal())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -29,13 +30,17 @@ func (k *kind) supportMeta(job trainingv1.Job, name string) metav1.ObjectMeta {
 	}
 }
 
-// observeSupport collects what exists of the objects that the job's pods need.
+// observeSupport collects what exists of the objects that the job's pods need, save secrets: the manager may not look through
+// those of the cluster.
 func (r *reconciler) observeSupport(ctx context.Context, k *kind, job trainingv1.Job, seen *observed) error {
 	if k.support == nil {
 		return nil
 	}
 	seen.support = map[string]client.Object{}
 	for _, object := range k.support(k, r.config, job, k.members(job, nil)) {
+		if isSecret(object) {
+			continue
+		}
 		key := supportKey(object)
 		found, err := r.getOwned(ctx, job, object.GetName(), object)
 		if err != nil {
@@ -48,12 +53,17 @@ func (r *reconciler) observeSupport(ctx context.Context, k *kind, job trainingv1
 	return nil
 }
 
-// syncSupport makes the objects that the job's pods need what they have to be.
+// syncSupport makes the objects that the job's pods need what they have to be. Before pods are created, a secret is created
+// too: if it exists, nothing comes of that.
 func (p *pass) syncSupport() {
 	if p.support == nil {
 		return
 	}
+	lacking := slices.ContainsFunc(p.members, func(m member) bool { return m.pod == nil })
 	for _, wanted := range p.support(p.kind, p.config, p.job, p.members) {
+		if isSecret(wanted) && !lacking {
+			continue
+		}
 		existing := p.seen.support[supportKey(wanted)]
 		if existing == nil {
 			p.before = append(p.before, wanted)
@@ -71,16 +81,17 @@ func correct(existing, wanted client.Object) (client.Object, bool) {
 		object := existing.DeepCopyObject().(*corev1.ConfigMap)
 		object.Data = wanted.Data
 		return object, !maps.Equal(existing.(*corev1.ConfigMap).Data, wanted.Data)
-	case *corev1.Secret:
-		object := existing.DeepCopyObject().(*corev1.Secret)
-		object.Data = nil
-		return object, !validKeys(existing.(*corev1.Secret))
 	case *rbacv1.Role:
 		object := existing.DeepCopyObject().(*rbacv1.Role)
 		object.Rules = wanted.Rules
 		return object, !equality.Semantic.DeepEqual(existing.(*rbacv1.Role).Rules, wanted.Rules)
 	}
 	return existing, false
+}
+
+func isSecret(object client.Object) bool {
+	_, ok := object.(*corev1.Secret)
+	return ok
 }
 
 // fillIn adds what is not decided but drawn: the keys of a secret that has none.

@@ -19,11 +19,12 @@ import (
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+	trainingv2beta1 "github.com/muster-scheduling/muster/apis/training/v2beta1"
 )
 
 func TestExamplesAreWellFormed(t *testing.T) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{batchv1.AddToScheme, podgroupv1alpha1.AddToScheme, schedulingv1alpha1.AddToScheme, trainingv1.AddToScheme, notebookv1.AddToScheme, trainerv1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{batchv1.AddToScheme, podgroupv1alpha1.AddToScheme, schedulingv1alpha1.AddToScheme, trainingv1.AddToScheme, trainingv2beta1.AddToScheme, notebookv1.AddToScheme, trainerv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
