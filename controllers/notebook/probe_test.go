@@ -1,6 +1,7 @@
 package notebook
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -51,9 +52,7 @@ func TestAsk(t *testing.T) {
 	rstudio := annotations{notebookv1.ServerTypeAnnotation: notebookv1.ServerRStudio}
 	with := func(base annotations, path string) annotations {
 		all := annotations{notebookv1.ActivityPathAnnotation: path}
-		for k, v := range base {
-			all[k] = v
-		}
+		maps.Copy(all, base)
 		return all
 	}
 	redirect := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/team/nb/login", http.StatusFound) }
