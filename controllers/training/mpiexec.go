@@ -121,11 +121,12 @@ exec "$kubectl" exec "$host"` + container + ` -- /bin/sh -c "$*"
 
 // execDiscoverHosts is a script that prints the hosts that run, for programs that come and go with them.
 func execDiscoverHosts(job *trainingv1.MPIJob, members []member) string {
-	text := "#!/bin/sh\n"
+	var text strings.Builder
+	text.WriteString("#!/bin/sh\n")
 	for _, m := range runningWorkers(job, members) {
-		text += fmt.Sprintf("echo %s:%d\n", m.name, slots(job))
+		fmt.Fprintf(&text, "echo %s:%d\n", m.name, slots(job))
 	}
-	return text
+	return text.String()
 }
 
 // execEnvironment makes pods that reach each other by kubectl exec of those of the template.

@@ -143,14 +143,15 @@ func sshHostFile(config Config, job *trainingv1.MPIJob, members []member) string
 
 // sshDiscoverHosts is a script that prints the hosts that run, for programs that come and go with them.
 func sshDiscoverHosts(config Config, job *trainingv1.MPIJob, members []member) string {
-	text := "#!/bin/sh\n"
+	var text strings.Builder
+	text.WriteString("#!/bin/sh\n")
 	if launcherWorks(job) {
-		text += "echo " + sshHost(config, job, mpiPodName(job.Name, trainingv1.MPILauncher, 0)) + "\n"
+		fmt.Fprintf(&text, "echo %s\n", sshHost(config, job, mpiPodName(job.Name, trainingv1.MPILauncher, 0)))
 	}
 	for _, m := range runningWorkers(job, members) {
-		text += "echo " + sshHost(config, job, m.name) + "\n"
+		fmt.Fprintf(&text, "echo %s\n", sshHost(config, job, m.name))
 	}
-	return text
+	return text.String()
 }
 
 // sshEnvironment makes pods that reach each other by ssh of those of the template.

@@ -1,7 +1,6 @@
 package training
 
 import (
-	"bytes"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +38,7 @@ func creation(entries []metav1.ManagedFieldsEntry) *metav1.ManagedFieldsEntry {
 		if e.Subresource != "" || !strings.HasPrefix(e.APIVersion, trainingv1.GroupVersion.Group+"/") {
 			continue
 		}
-		setsReplicas := e.FieldsV1 != nil && bytes.Contains(e.FieldsV1.Raw, []byte(`"f:mpiReplicaSpecs"`))
+		setsReplicas := e.FieldsV1 != nil && strings.Contains(e.FieldsV1.GetRawString(), `"f:mpiReplicaSpecs"`)
 		switch {
 		case first == nil, setsReplicas && !sets, setsReplicas == sets && e.Time.Before(first.Time):
 			first, sets, unsure = e, setsReplicas, false

@@ -17,9 +17,9 @@ func wrote(version, part string, second int) metav1.ManagedFieldsEntry {
 	case "status":
 		e.Subresource = "status"
 	case "spec":
-		e.FieldsV1 = &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:mpiReplicaSpecs":{}}}`)}
+		e.FieldsV1 = metav1.NewFieldsV1(`{"f:spec":{"f:mpiReplicaSpecs":{}}}`)
 	case "labels":
-		e.FieldsV1 = &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{}}}`)}
+		e.FieldsV1 = metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{}}}`)
 	}
 	return e
 }
