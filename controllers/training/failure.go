@@ -24,17 +24,17 @@ func (k *kind) describe(members []member) string {
 			parts = append(parts, fmt.Sprintf("and %d more", len(members)-fewPods))
 			break
 		}
-		parts = append(parts, describeFailure(m, k.container, saidRoom/min(len(members), fewPods)))
+		parts = append(parts, k.describeFailure(m, saidRoom/min(len(members), fewPods)))
 	}
 	return strings.Join(parts, ", ")
 }
 
 // describeFailure says how a pod ended, and what it said last in so many bytes.
-func describeFailure(m member, container string, room int) string {
+func (k *kind) describeFailure(m member, room int) string {
 	if m.pod == nil {
 		return m.name + ": gone"
 	}
-	why, said := failureOf(m.pod, container)
+	why, said := failureOf(m.pod, k.mainOf(m.pod))
 	for _, text := range []string{why, lastLines(said, room)} {
 		if text != "" {
 			m.name += ": " + text

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
@@ -74,36 +75,40 @@ func (p *pass) endAttempt(failed *failures) []member {
 
 // lost are the pods that this attempt had and that somebody deletes or has deleted.
 func (p *pass) lost() []member {
-	gang := p.status.RestartedGang
-	if gang == nil {
-		return nil
+	var created map[trainingv1.ReplicaType]int32
+	if gang := p.status.RestartedGang; gang != nil {
+		created = gang.Created
 	}
 	var lost []member
 	for _, m := range p.members {
-		gone := m.pod == nil || m.pod.DeletionTimestamp != nil && !m.former
-		if gone && m.index < gang.Created[m.rtype] {
+		had := m.index < created[m.rtype]
+		gone := m.pod == nil
+		goes := !gone && m.pod.DeletionTimestamp != nil && !m.former
+		if had && (gone || goes) || goes && len(created) == 0 {
 			lost = append(lost, m)
 		}
 	}
 	return lost
 }
 
-// endOrLoss is when a pod failed or the cluster began to take it away; zero if it has vanished.
+// endOrLoss is when the cluster, or somebody, began to take a pod away, else when it failed; zero if it has vanished.
 func endOrLoss(m member) time.Time {
 	if m.pod == nil {
 		return time.Time{}
 	}
+	var times []time.Time
 	if c := disruption(m.pod); c != nil {
-		return c.LastTransitionTime.Time
+		times = append(times, c.LastTransitionTime.Time)
 	}
 	if at := m.pod.DeletionTimestamp; at != nil {
-		if grace := m.pod.DeletionGracePeriodSeconds; grace != nil {
-			return at.Add(-time.Duration(*grace) * time.Second)
-		}
-		return at.Time
+		grace := ptr.Deref(m.pod.DeletionGracePeriodSeconds, 0)
+		times = append(times, at.Add(-time.Duration(grace)*time.Second))
 	}
-	end, _ := endOf(m.pod)
-	return end
+	if len(times) == 0 {
+		end, _ := endOf(m.pod)
+		return end
+	}
+	return slices.MinFunc(times, time.Time.Compare)
 }
 
 // nextAttempt makes all pods that exist those of an attempt that is over, and with counted that is a restart.
@@ -170,7 +175,7 @@ func (p *pass) formerDelay() time.Duration {
 		if m.pod.Status.Phase != corev1.PodFailed {
 			continue
 		}
-		switch judge(m.pod, p.container, m.spec.RestartPolicy) {
+		switch judge(m.pod, p.mainOf(m.pod), m.spec.RestartPolicy) {
 		case replace:
 			return 0
 		case restart:
@@ -205,8 +210,7 @@ func (p *pass) trackGang() {
 		}
 	}
 	gang := p.status.RestartedGang
-	unknown := len(gang.Created) == 0 // then a pod on its way out was not told of before, and is one of the attempt
-	exists := func(m member) bool { return m.pod != nil && (unknown || m.pod.DeletionTimestamp == nil) }
+	exists := func(m member) bool { return m.pod != nil && m.pod.DeletionTimestamp == nil }
 	p.whole = p.countCreated(func(m member) bool { return exists(m) || making[m.name] })
 	gang.Created = p.countCreated(exists)
 }

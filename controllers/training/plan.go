@@ -279,6 +279,9 @@ func (p *pass) removeSurplus() {
 		wanted[m.name] = true
 	}
 	for _, pod := range p.podsThat(func(pod *corev1.Pod) bool { return !wanted[pod.Name] }) {
+		if containerRestarts(pod) > 0 && !isFormer(p.status, pod) {
+			note(p.status, pod, false) // or they would not count any more
+		}
 		p.remove = append(p.remove, pod)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.seen.services)) {
