@@ -9,31 +9,36 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-scheduling/muster/controllers"
 	"github.com/muster-scheduling/muster/plugins"
 )
 
-// childVariable, in the environment, makes the test binary a muster-scheduler. A scheduler that can lose an election, or
-// that shall die without a warning, has to be a process of its own.
+// childVariable, in the environment, makes the test binary the program that it names. A scheduler or manager that can lose an
+// election, or that shall die without a warning, has to be a process of its own.
 const childVariable = "MUSTER_TEST_CHILD"
 
 func isChild() bool { return os.Getenv(childVariable) != "" }
 
-// runChild does what cmd/muster-scheduler does.
+// runChild does what cmd/muster-scheduler or cmd/muster-manager does.
 func runChild() int {
-	if err := plugins.Command().Execute(); err != nil {
+	command := plugins.Command
+	if os.Getenv(childVariable) == "muster-manager" {
+		command = controllers.Command
+	}
+	if err := command().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func childCommand(ctx context.Context, args ...string) (*exec.Cmd, error) {
+func childCommand(ctx context.Context, program string, args ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), childVariable+"=1")
+	cmd.Env = append(os.Environ(), childVariable+"="+program)
 	return cmd, nil
 }
 
@@ -42,7 +47,7 @@ func expectRefusal(t *testing.T, says string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	cmd, err := childCommand(ctx, args...)
+	cmd, err := childCommand(ctx, "muster-scheduler", args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +60,7 @@ func expectRefusal(t *testing.T, says string, args ...string) {
 	}
 }
 
-// child is a muster-scheduler in a process of its own.
+// child is a program in a process of its own.
 type child struct {
 	cmd    *exec.Cmd
 	output *bytes.Buffer
@@ -64,7 +69,13 @@ type child struct {
 // startChild starts a muster-scheduler that ends with the test if it was not killed before.
 func (e *env) startChild(args ...string) *child {
 	e.Helper()
-	cmd, err := childCommand(context.Background(), args...)
+	return e.startProgram("muster-scheduler", args...)
+}
+
+// startProgram starts a program that ends with the test if it was not killed before.
+func (e *env) startProgram(program string, args ...string) *child {
+	e.Helper()
+	cmd, err := childCommand(context.Background(), program, args...)
 	e.do(err)
 	c := &child{cmd: cmd, output: &bytes.Buffer{}}
 	cmd.Stdout, cmd.Stderr = c.output, c.output
@@ -72,7 +83,7 @@ func (e *env) startChild(args ...string) *child {
 	e.Cleanup(func() {
 		c.kill()
 		if e.Failed() {
-			e.Logf("scheduler %v printed:\n%s", args, c.output)
+			e.Logf("%s %v printed:\n%s", program, args, c.output)
 		}
 	})
 	return c

@@ -216,8 +216,5 @@ func (e *env) wipe(ctx context.Context) error {
 		pods, nodes := shared.watcher.counts()
 		return pods == 0 && nodes == 0, fmt.Sprintf("%d pods (%v) and %d nodes (%v) are left", pods, podsErr, nodes, nodesErr)
 	})
-	for _, queue := range e.queues {
-		err = errors.Join(err, e.deleteQueue(ctx, queue))
-	}
-	return err
+	return errors.Join(err, e.deleteQueues(ctx, e.queues...))
 }

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -122,15 +123,20 @@ func (e *env) expectNotReady(short, reason string) {
 	})
 }
 
-// deleteQueue deletes a queue whatever is in it. Its status is what keeps it from being deleted.
-func (e *env) deleteQueue(ctx context.Context, name string) error {
-	q := &schedulingv1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name}}
+// deleteQueues deletes queues whatever their status says of gangs in them. Those with queues in them go after these.
+func (e *env) deleteQueues(ctx context.Context, names ...string) error {
 	empty := client.RawPatch(types.MergePatchType, []byte(`{"status":{"admittedGangs":0,"pendingGangs":0}}`))
 	return poll(ctx, func(ctx context.Context) (bool, string) {
-		err := client.IgnoreNotFound(e.client.Status().Patch(ctx, q, empty))
-		if err == nil {
-			err = client.IgnoreNotFound(e.client.Delete(ctx, q))
+		var errs []error
+		for _, name := range names {
+			q := &schedulingv1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Name: name}}
+			err := e.client.Status().Patch(ctx, q, empty)
+			if err == nil {
+				err = e.client.Delete(ctx, q)
+			}
+			errs = append(errs, client.IgnoreNotFound(err))
 		}
+		err := errors.Join(errs...)
 		return err == nil, fmt.Sprint(err)
 	})
 }
