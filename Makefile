@@ -47,6 +47,8 @@ test: build ## go vet and all tests; minutes on 2 cores, up to 45 on a machine t
 	@CGO_ENABLED=1 go test -race -vet=off -timeout=15m $(race)
 	@echo "the GPUs of this machine, if it has any"
 	@CGO_ENABLED=1 go test -race -vet=off -v -run='^TestRealGPUs$$' ./nodeagent/gpus
+	@echo "the sshd and mpirun of this machine, if it has them"
+	@go test -vet=off -ldflags='-s -w' -v -run='^TestWithSSHDAndMPIRun$$' ./controllers/training
 	@echo "all tests, those against a real API server among them"
 	@go test -vet=off -ldflags='-s -w' -p=2 -timeout=20m ./...
 	@echo "the API types, compared with those of Kubeflow's operators"

@@ -20,9 +20,10 @@ var clockFunctions = []string{
 	"After", "AfterFunc", "NewTicker", "NewTimer", "Now", "Since", "Sleep", "Tick", "Until",
 }
 
-// realGPUs is the one test that may be skipped: it reads the GPUs of the machine
-// that it runs on, which few have, and make test shows what became of it.
-const realGPUs = "nodeagent/gpus/real_test.go"
+// realThings are the tests that may be skipped: they use what the machine has that
+// they run on, its GPUs or its sshd and mpirun, and make test shows what became of
+// them.
+var realThings = []string{"nodeagent/gpus/real_test.go", "controllers/training/mpisshd_test.go"}
 
 // CheckSource returns one line for each rule that the Go file breaks. The file
 // name is relative to the module's root, with forward slashes. It fails when
@@ -69,7 +70,7 @@ func judge(file string, isTest, isTime bool, on, name string) string {
 		return fmt.Sprintf("time.%s: internal is pure, the caller passes the time in", name)
 	case isTime && (isTest || under(file, "test/integration")) && name == "Sleep":
 		return "time.Sleep: a test waits for a condition, with a generous deadline"
-	case isTest && file != realGPUs && slices.Contains([]string{"t", "b", "f", "tb"}, on) && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, name):
+	case isTest && !slices.Contains(realThings, file) && slices.Contains([]string{"t", "b", "f", "tb"}, on) && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, name):
 		return fmt.Sprintf("%s.%s: a test that does not run proves nothing", on, name)
 	}
 	return ""

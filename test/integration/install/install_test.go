@@ -50,7 +50,7 @@ func TestInstalledProgramsRunTheExamples(t *testing.T) {
 	manager := start(t, "muster-manager", "--kubeconfig="+admin.kubeconfigOf(t, "muster-manager"),
 		"--metrics-bind-address=0", "--health-probe-bind-address=0")
 	admin.runExamples(t, "with-the-first-scheduler")
-	admin.runElasticJob(t, "elastic")
+	admin.runOtherJobs(t, "others")
 
 	second := startScheduler()
 	first.stop(t)
@@ -97,9 +97,10 @@ func (a admin) runExamples(t *testing.T, namespace string) {
 	}
 }
 
-// elasticJob takes ways of the manager that the examples do not: an
-// autoscaler, and a job that is deleted when it is done.
-const elasticJob = `
+// otherJobs take ways of the manager that the examples do not: an autoscaler,
+// a launcher with rights of its own, and jobs that are deleted when they are
+// done.
+const otherJobs = `
 apiVersion: kubeflow.org/v1
 kind: PyTorchJob
 metadata: {name: elastic}
@@ -120,13 +121,34 @@ spec:
         spec:
           containers:
           - {name: pytorch, image: pytorch, resources: {requests: {cpu: 1}}}
+---
+apiVersion: kubeflow.org/v1
+kind: MPIJob
+metadata: {name: exec}
+spec:
+  runPolicy: {cleanPodPolicy: All, ttlSecondsAfterFinished: 0}
+  mpiReplicaSpecs:
+    Launcher:
+      template:
+        metadata:
+          annotations: {local.muster.dev/run-for: 1s}
+        spec:
+          containers:
+          - {name: launcher, image: horovod}
+    Worker:
+      replicas: 2
+      template:
+        spec:
+          containers:
+          - {name: worker, image: horovod}
 `
 
-func (a admin) runElasticJob(t *testing.T, namespace string) {
+func (a admin) runOtherJobs(t *testing.T, namespace string) {
 	t.Helper()
 	a.createNamespace(t, namespace)
-	job := a.apply(t, namespace, []byte(elasticJob))[0]
-	a.await(t, job, "to be deleted", nil)
+	for _, job := range a.apply(t, namespace, []byte(otherJobs)) {
+		a.await(t, job, "to be deleted", nil)
+	}
 }
 
 func (a admin) createNamespace(t *testing.T, name string) {
