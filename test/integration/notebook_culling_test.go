@@ -57,10 +57,10 @@ func TestIdleNotebooksAreStopped(t *testing.T) {
 	}
 	e.expectCulled("unused")
 	e.expectCulled("kernel")
-	for _, name := range append(active, "down", "firm") {
-		e.expectRunning(name + "-0")
-		e.expectAsked(name, 15)
+	for _, name := range append(active, silent...) {
+		e.expectReady(name)
 	}
+	e.expectAsked(15, append(active, "down", "firm")...)
 	for _, name := range append(active, silent...) {
 		e.expectReady(name)
 	}

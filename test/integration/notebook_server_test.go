@@ -70,18 +70,23 @@ func jupyter(kernels, terminals []any) map[string]func() any {
 	}
 }
 
-// expectAsked waits until a notebook has been asked so often from now on.
-func (e *env) expectAsked(notebook string, n int) {
+// expectAsked waits until each of the notebooks has been asked so often from now on.
+func (e *env) expectAsked(n int, notebooks ...string) {
 	e.Helper()
-	asked := func() int {
+	asked := func(notebook string) int {
 		notebookServers.Lock()
 		defer notebookServers.Unlock()
 		return notebookServers.asked[e.namespace+"/"+notebook]
 	}
-	before := asked()
-	e.eventually(fmt.Sprintf("notebook %s is asked %d times", notebook, n), func(context.Context) (bool, string) {
-		return asked() >= before+n, fmt.Sprint(asked() - before)
-	})
+	enough := map[string]int{}
+	for _, name := range notebooks {
+		enough[name] = asked(name) + n
+	}
+	for _, name := range notebooks {
+		e.eventually(fmt.Sprintf("notebook %s is asked %d times", name, n), func(context.Context) (bool, string) {
+			return asked(name) >= enough[name], fmt.Sprintf("%d of %d", asked(name), enough[name])
+		})
+	}
 }
 
 // since is a time in the form of Jupyter's answers.
