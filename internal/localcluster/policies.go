@@ -18,6 +18,7 @@ import (
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/muster-scheduling/muster/manifests"
 )
@@ -95,11 +96,13 @@ func apply[T metav1.Object](ctx context.Context, client interface {
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	existing, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
-	if err != nil {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		existing, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		object.SetResourceVersion(existing.GetResourceVersion())
+		_, err = client.Update(ctx, object, metav1.UpdateOptions{})
 		return err
-	}
-	object.SetResourceVersion(existing.GetResourceVersion())
-	_, err = client.Update(ctx, object, metav1.UpdateOptions{})
-	return err
+	})
 }
