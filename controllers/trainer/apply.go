@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -204,10 +205,18 @@ func (r *reconciler) describe(object client.Object) string {
 	return gvk.Kind + " " + object.GetName()
 }
 
+// inTheWay says whether a reason of the condition Created is one that ends when everything has been created.
+func inTheWay(reason string) bool {
+	return reason == reasonNameTaken || reason == reasonCreateFailed
+}
+
 // report turns the outcome of creating into what the job says about it, and returns the error that is left to try again.
 // What the API server finds invalid fails a job that has no Job yet, since it would do so for ever.
 func report(job *trainerv1alpha1.TrainJob, first bool, err error, p *plan, now time.Time) error {
 	if err == nil {
+		if created := meta.FindStatusCondition(p.status.Conditions, trainerv1alpha1.TrainJobCreated); created != nil && inTheWay(created.Reason) {
+			explain(p, metav1.ConditionTrue, reasonCreated, createdMessage(job), now)
+		}
 		return nil
 	}
 	var taken *takenError

@@ -18,8 +18,13 @@ var jobSetKind = schema.GroupVersionKind{Group: "jobset.x-k8s.io", Version: "v1a
 
 // jobSet is a JobSet that exists.
 type jobSet struct {
+	jobSetFields
 	object *unstructured.Unstructured
-	Spec   struct {
+}
+
+// jobSetFields are the fields of a JobSet that are looked at.
+type jobSetFields struct {
+	Spec struct {
 		Suspend *bool `json:"suspend"`
 	} `json:"spec"`
 	Status struct {
@@ -38,7 +43,7 @@ type jobSetChange struct {
 
 func readJobSet(object *unstructured.Unstructured) (*jobSet, error) {
 	read := &jobSet{object: object}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, read); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &read.jobSetFields); err != nil {
 		return nil, fmt.Errorf("reading JobSet %s/%s: %w", object.GetNamespace(), object.GetName(), err)
 	}
 	return read, nil

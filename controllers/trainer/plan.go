@@ -183,14 +183,20 @@ func runtimeKind(ref trainerv1alpha1.RuntimeRef) string {
 	return *ref.Kind
 }
 
-// start says that the job gets its pods, for the first time or again.
+// start says that the job gets its pods, for the first time or again. Whether something is in the way of that is said when
+// they are created.
 func (p *pass) start() {
-	if !isTrue(p.status, trainerv1alpha1.TrainJobCreated) {
-		p.explain(metav1.ConditionTrue, reasonCreated, fmt.Sprintf("TrainJob %s is created", p.job.Name))
+	created := meta.FindStatusCondition(p.status.Conditions, trainerv1alpha1.TrainJobCreated)
+	if created == nil || created.Reason == trainerv1alpha1.TrainJobRuntimeNotFoundReason {
+		p.explain(metav1.ConditionTrue, reasonCreated, createdMessage(p.job))
 	}
 	if p.status.StartTime == nil {
 		p.status.StartTime = p.timestamp()
 	}
+}
+
+func createdMessage(job *trainerv1alpha1.TrainJob) string {
+	return fmt.Sprintf("TrainJob %s is created", job.Name)
 }
 
 // runJobs runs the set as Jobs of our own.
