@@ -96,7 +96,7 @@ func TestIndexedJobBecomesAGang(t *testing.T) {
 	resize(3)
 	e.expectBound(group.Name, 3)
 	e.expectGroup("Job/llm", 2)
-	e.delete(job)
+	e.deleteWithPods(job)
 }
 
 // Pods that have succeeded are no loss: what is left of the Job goes on, and its PodGroup goes when it is complete.
@@ -132,5 +132,5 @@ func TestJobsThatAreNoGangs(t *testing.T) {
 	})
 	e.create(turns, plain, apart)
 	e.expectBound("", 4) // of five, one by one
-	e.delete(turns, plain, apart)
+	e.deleteWithPods(turns, plain, apart)
 }
