@@ -61,7 +61,11 @@ func (r *reconciler) createOne(ctx context.Context, job trainingv1.Job, object c
 	if err := fillIn(object); err != nil {
 		return err
 	}
-	err := r.client.Create(ctx, object)
+	var options []client.CreateOption
+	if isSecret(object) {
+		options = append(options, client.DisableReadYourWritesConsistency) // or the cache would have to hold all secrets
+	}
+	err := r.client.Create(ctx, object, options...)
 	if apierrors.IsAlreadyExists(err) {
 		return r.checkTaken(ctx, job, object)
 	}
