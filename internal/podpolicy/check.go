@@ -32,11 +32,8 @@ func checkSettings(set *v1alpha1.PodPolicySettings) error {
 		fault("queue", validation.IsDNS1123Subdomain(name.Value)...)
 		fault("queue", validation.IsValidLabelValue(name.Value)...)
 	}
-	for where, source := range map[string]v1alpha1.PodPolicySource{"gang": set.Gang, "ranks": set.Ranks} {
-		if source != "" && source != v1alpha1.FromWorkload {
-			fault(where, fmt.Sprintf("%q is not %s", source, v1alpha1.FromWorkload))
-		}
-	}
+	fault("gang", checkSource(set.Gang)...)
+	fault("ranks", checkSource(set.Ranks)...)
 	if set.Firm != nil && set.Firm.PerUser < 0 {
 		fault("firm.perUser", "must not be negative")
 	}
@@ -66,6 +63,13 @@ func checkSettings(set *v1alpha1.PodPolicySettings) error {
 		fault("sharedMemory.sizeLimit", "must not be negative")
 	}
 	return errors.Join(faults...)
+}
+
+func checkSource(source v1alpha1.PodPolicySource) []string {
+	if source == "" || source == v1alpha1.FromWorkload {
+		return nil
+	}
+	return []string{fmt.Sprintf("%q is not %s", source, v1alpha1.FromWorkload)}
 }
 
 func checkEnv(e v1alpha1.PodPolicyEnv) []string {

@@ -65,6 +65,12 @@ func TestAPIServerChecksPodPolicies(t *testing.T) {
 		"everything": {"order: 600, match: {podSelector: {matchLabels: {a: b}}, namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [vision]}]}, expression: 'size(pod.spec.containers) == 1'}, " +
 			"set: {queue: {value: q}, priorityClassName: {value: low, when: Always}, tolerations: [{key: g, operator: Exists, effect: NoSchedule}], labels: [{key: example.com/a}], " +
 			"env: [{name: COUNT, value: '4'}, {name: P, fieldPath: \"metadata.labels['a/b']\"}], sharedMemory: {sizeLimit: 16Gi}}", ""},
+		"what others tell":          {forAll + "set: {queue: {inherit: true}, priorityClassName: {value: low, inherit: true}, gang: Workload, ranks: Workload, firm: {perUser: 2}}", ""},
+		"a class of no name":        {forAll + "set: {priorityClassName: {inherit: false}}", "a value, or inherit: true, or both"},
+		"a gang of something else":  {forAll + "set: {gang: Namespace}", "Unsupported value"},
+		"fewer than no firm pods":   {forAll + "set: {firm: {perUser: -1}}", "spec.set.firm.perUser"},
+		"the label of gangs":        {forAll + "set: {labels: [{key: scheduling.muster.dev/gang-of}]}", "is set with gang"},
+		"the name of a workload":    {forAll + "set: {annotations: [{key: scheduling.muster.dev/workload}]}", "is set with gang"},
 		"nothing to match by":       {"match: {}, set: {}", "at least one of podSelector, namespaceSelector and expression"},
 		"an empty expression":       {"match: {expression: ''}, set: {}", "at least one of"},
 		"an operator without value": {"match: {podSelector: {matchExpressions: [{key: a, operator: In}]}}, set: {}", "an operator is In or NotIn with values"},
