@@ -30,6 +30,8 @@ type apiserverConfig struct {
 	Nodes           []localcluster.NodeGroup
 	// Gates are the feature gates that kube-scheduler's own gangs need; nil if they are not measured.
 	Gates map[string]bool
+	// Manager is set where Muster's manager runs as well, and what brings pods to life. Who writes is then logged.
+	Manager bool
 }
 
 // schedulerConfig is what the child with the scheduler is told.
@@ -70,6 +72,14 @@ func runAPIServer(ctx context.Context, c apiserverConfig) error {
 	if c.Gates != nil {
 		config.FeatureGates = c.Gates
 		config.APIServerArgs = []string{"--runtime-config=scheduling.k8s.io/v1beta1=true"}
+	}
+	if c.Manager {
+		config.Components = append(config.Components, localcluster.Kwok, localcluster.Manager)
+		args, err := auditArgs(c.Dir)
+		if err != nil {
+			return err
+		}
+		config.APIServerArgs = append(config.APIServerArgs, args...)
 	}
 	cluster, err := localcluster.Start(ctx, config)
 	if err != nil {
@@ -123,6 +133,7 @@ func runScheduler(ctx context.Context, c schedulerConfig) error {
 			os.Exit(0)
 		}()
 	case "muster":
+		os.Args[0] = "muster-scheduler" // its clients say so
 		plugins.TradeMemoryForCPU()
 		if err := serveMetrics(c.Dir); err != nil {
 			return err

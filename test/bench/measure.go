@@ -62,7 +62,7 @@ func (r *result) run(ctx context.Context, w workload, seed uint64, deadline time
 
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	apiserver, err := startChild(dir, apiserverRole, apiserverConfig{
-		Dir: dir, Kubeconfig: kubeconfig, Nodes: w.nodeGroups(), Gates: r.gates(w),
+		Dir: dir, Kubeconfig: kubeconfig, Nodes: w.nodeGroups(), Gates: r.gates(w), Manager: w.manager,
 	})
 	if err != nil {
 		return err

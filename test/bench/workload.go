@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // workload is what one measurement asks of a scheduler: gangs of equal pods on equal nodes, all submitted at once, or
@@ -33,6 +34,10 @@ type workload struct {
 	play func(context.Context, site, workload) (map[string]float64, error)
 	// pure takes the place of all that, of the API server and the scheduler too: it only computes, and returns its figures.
 	pure func(ctx context.Context, w workload, seed uint64) (map[string]float64, error)
+	// idle is for how long a play looks at a cluster in which nothing happens.
+	idle time.Duration
+	// manager is set where the manager runs, and all that brings its jobs' pods to life; who writes is logged.
+	manager bool
 	// title says what a play, or something pure, is about.
 	title string
 }
@@ -58,6 +63,10 @@ var workloads = []workload{
 	{
 		name: "W5", nodes: 500, gpusPerNode: 8, gangs: 4000, size: 250, only: []string{"muster"}, play: takeBack,
 		title: "500 nodes full of 4,000 one-GPU jobs, and a gang of 250 eight-GPU pods of another queue",
+	},
+	{
+		name: "JOBS", nodes: 200, gangs: 1000, size: 8, only: []string{"muster"}, play: createJobs, manager: true, idle: time.Minute,
+		title: "1,000 PyTorchJobs of 8 pods at once on 200 nodes on which pods run, beside 100 that came before",
 	},
 	{
 		name: "TAS", nodes: 5000, small: true, gangs: 750, size: 4, fit: 750, only: []string{"native", "muster"},
@@ -97,8 +106,8 @@ func named(name string) (workload, error) {
 	return w.divided(n), nil
 }
 
-// divided is a workload with an nth of the nodes, in an nth of the domains, and an nth of the gangs. Gangs keep their size,
-// but for that of a play, which is the whole.
+// divided is a workload with an nth of the nodes, in an nth of the domains, and an nth of the gangs. Gangs and jobs keep
+// their size, but for that of a play about one gang, which is the whole.
 func (w workload) divided(n int) workload {
 	part := func(x int) int { return min(x, max(1, x/n)) }
 	w.name = fmt.Sprintf("%s/%d", w.name, n)
@@ -107,7 +116,7 @@ func (w workload) divided(n int) workload {
 	for i := range w.levels {
 		w.levels[i].domains = part(w.levels[i].domains)
 	}
-	if w.play != nil || w.pure != nil {
+	if (w.play != nil || w.pure != nil) && !w.manager {
 		w.size = part(w.size)
 	}
 	if w.title != "" {
