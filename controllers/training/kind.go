@@ -83,7 +83,7 @@ type kind struct {
 	environment func(k *kind, config Config, job trainingv1.Job) injector
 
 	// running says whether a job runs. Nil: when a pod does that leads it.
-	running func(members []member) bool
+	running func(job trainingv1.Job, members []member) bool
 
 	// succeeded says whether a job without a leader has ended well. The members are all workers, or all there are if
 	// the job has no worker. Nil: when all of them have.

@@ -37,7 +37,7 @@ func newMPIKind(add func(*kind)) *kind {
 		kept:          trainingv1.MPILauncher,
 		podName:       mpiPodName,
 		replicas:      map[trainingv1.ReplicaType]int32{trainingv1.MPIWorker: 0},
-		running:       func(members []member) bool { return allMembers(members, member.active) },
+		running:       mpiRunning,
 		excused:       mpiExcused,
 		supportTypes: []client.Object{
 			&corev1.ConfigMap{}, &corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{},
@@ -53,6 +53,19 @@ func mpiPodName(job string, t trainingv1.ReplicaType, index int32) string {
 		return job + "-launcher"
 	}
 	return memberName(job, t, index)
+}
+
+// mpiRunning says whether a job runs: it begins to when the launcher does and the workers that it needs, and goes on as long as
+// the launcher does. Workers may come and go meanwhile.
+func mpiRunning(job trainingv1.Job, members []member) bool {
+	var workers int32
+	for _, m := range ofType(members, trainingv1.MPIWorker) {
+		if m.active() {
+			workers++
+		}
+	}
+	return slices.ContainsFunc(ofType(members, trainingv1.MPILauncher), member.active) &&
+		(isTrue(job.State(), trainingv1.JobRunning) || workers >= mpiNeeded(job.(*trainingv1.MPIJob)))
 }
 
 // mpiExcused says whether a launcher failed because it has lost a worker: one is gone, on its way out or taken away by the

@@ -1,6 +1,7 @@
 package training
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -93,15 +94,30 @@ func TestMPINamesAreChecked(t *testing.T) {
 	}
 }
 
-// A job runs when all of its pods do, and does not wait for workers that it needs not.
+// A job begins to run when all of its pods do that it needs, and goes on as long as the launcher does.
 func TestMPIRunning(t *testing.T) {
-	k, job := mpiJobOf(t, "v2beta1", "", "")
-	w := func(phase corev1.PodPhase) []*corev1.Pod {
-		return []*corev1.Pod{podIn(k, "j-launcher", corev1.PodRunning), podIn(k, "j-worker-0", corev1.PodRunning), podIn(k, "j-worker-1", phase)}
+	tests := []struct {
+		name, spec, active string
+		ran, want          bool
+	}{
+		{"all", "", "j-launcher j-worker-0 j-worker-1", false, true},
+		{"a worker is missing", "", "j-launcher j-worker-1", false, false},
+		{"a worker is missing now", "", "j-launcher j-worker-1", true, true},
+		{"one worker is enough", "runPolicy: {schedulingPolicy: {minAvailable: 2}}", "j-launcher j-worker-1", false, true},
+		{"no launcher", "", "j-worker-0 j-worker-1", false, false},
+		{"no launcher now", "", "j-worker-0 j-worker-1", true, false},
 	}
-	for phase, want := range map[corev1.PodPhase]bool{corev1.PodRunning: true, corev1.PodPending: false} {
-		if got := k.isRunning(job, k.members(job, seeing(w(phase)...).pods)); got != want {
-			t.Errorf("%s: %v", phase, got)
+	for _, tt := range tests {
+		k, job := mpiJobOf(t, "v2beta1", tt.spec, "")
+		if tt.ran {
+			enter(job.State(), trainingv1.JobRunning, "r", "m", noon)
+		}
+		seen := seeing()
+		for name := range strings.FieldsSeq(tt.active) {
+			seen.pods[name] = podIn(k, name, corev1.PodRunning)
+		}
+		if got := k.isRunning(job, k.members(job, seen.pods)); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }
@@ -259,5 +275,41 @@ func TestMPIRights(t *testing.T) {
 	job.Replicas()["Launcher"].Template.Spec.ServiceAccountName = "mine"
 	if r := rules(); r != nil {
 		t.Errorf("with an account of the user's: %+v", r)
+	}
+}
+
+// What mpirun is told, for each implementation; nothing is told to other containers.
+func TestMPIEnvironment(t *testing.T) {
+	for implementation, want := range map[string]variables{
+		"OpenMPI": {
+			"OMPI_MCA_orte_keep_fqdn_hostnames": "true", "OMPI_MCA_orte_default_hostfile": "/etc/mpi/hostfile",
+			"OMPI_MCA_plm_rsh_args": "-o ConnectionAttempts=10", "OMPI_MCA_orte_set_default_slots": "3",
+		},
+		"Intel": {
+			"I_MPI_HYDRA_HOST_FILE": "/etc/mpi/hostfile", "I_MPI_HYDRA_BOOTSTRAP_EXEC_EXTRA_ARGS": "-o ConnectionAttempts=10", "I_MPI_PERHOST": "3",
+		},
+		"MPICH": {"HYDRA_HOST_FILE": "/etc/mpi/hostfile", "HYDRA_LAUNCH_EXTRA_ARGS": "-o ConnectionAttempts=10"},
+	} {
+		for _, works := range []string{"false", "true"} {
+			_, job := mpiJobOf(t, "v2beta1", "slotsPerWorker: 3\n  mpiImplementation: "+implementation+"\n  runLauncherAsWorker: "+works, "")
+			_, pods, err := Preview(Config{}, job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			launcher := variables{"K_MPI_JOB_ROLE": "launcher"}
+			maps.Copy(launcher, want)
+			if works == "false" {
+				launcher["NVIDIA_VISIBLE_DEVICES"], launcher["NVIDIA_DRIVER_CAPABILITIES"] = "", ""
+			}
+			for i, want := range []variables{launcher, {"K_MPI_JOB_ROLE": "worker"}, {"K_MPI_JOB_ROLE": "worker"}} {
+				got := variables{}
+				for _, v := range pods[i].Spec.Containers[0].Env {
+					got[v.Name] = v.Value
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s, %s (-want +got):\n%s", implementation, pods[i].Name, diff)
+				}
+			}
+		}
 	}
 }

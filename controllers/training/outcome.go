@@ -21,7 +21,7 @@ func (k *kind) leading(job trainingv1.Job, members []member) (leading []member, 
 
 func (k *kind) isRunning(job trainingv1.Job, members []member) bool {
 	if k.running != nil {
-		return k.running(members)
+		return k.running(job, members)
 	}
 	leading, _ := k.leading(job, members)
 	return slices.ContainsFunc(leading, member.active)
