@@ -78,7 +78,7 @@ func (o *options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := o.webhooks.setup(ctx, m); err != nil {
+	if err := o.webhooks.setup(ctx, m, slices.Contains(o.families, "gangs")); err != nil {
 		return err
 	}
 	if err := runManager(ctx, m); err != nil {

@@ -31,7 +31,8 @@ func (o *webhookOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 // setup adds the webhooks to a manager, unless they are switched off. The manager is ready when they can answer.
-func (o *webhookOptions) setup(ctx context.Context, m manager.Manager) error {
+// Pods get gangs only if the manager makes their PodGroups.
+func (o *webhookOptions) setup(ctx context.Context, m manager.Manager, gangs bool) error {
 	if o.bindAddress == "0" {
 		return nil
 	}
@@ -44,6 +45,7 @@ func (o *webhookOptions) setup(ctx context.Context, m manager.Manager) error {
 		Service:     types.NamespacedName{Namespace: namespace, Name: name},
 		HostNames:   o.hostNames,
 		CertDir:     o.certDir,
+		NoGangs:     !gangs,
 	})
 	if err != nil {
 		return err

@@ -25,8 +25,8 @@ var families = []func(context.Context, client.Reader, *corev1.Pod, []workload.Ow
 }
 
 // lookAround returns what fills in the surroundings of a pod. It asks the API server, and remembers owners for some seconds. live
-// must not be a cache.
-func lookAround(live client.Reader) pods.Look {
+// must not be a cache. Pods get gangs only if somebody makes their PodGroups.
+func lookAround(live client.Reader, gangs bool) pods.Look {
 	walker := owners.NewWalker(live)
 	return func(ctx context.Context, _ client.Reader, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error {
 		all, err := walker.Walk(ctx, pod.Namespace, pod)
@@ -42,6 +42,9 @@ func lookAround(live client.Reader) pods.Look {
 		}
 		for _, look := range families {
 			faults = append(faults, look(ctx, live, pod, all, around))
+		}
+		if around.Workload != nil && !gangs {
+			around.Workload.Gang = nil
 		}
 		return errors.Join(faults...)
 	}

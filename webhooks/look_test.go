@@ -43,7 +43,7 @@ func TestLookAround(t *testing.T) {
 		object.SetUID(types.UID(object.GetName()))
 		all = append(all, object)
 	}
-	look := lookAround(fake.NewClientBuilder().WithScheme(scheme).WithObjects(all...).Build())
+	look := lookAround(fake.NewClientBuilder().WithScheme(scheme).WithObjects(all...).Build(), true)
 	type labels = map[string]string
 	for name, c := range map[string]struct {
 		owner       string
@@ -91,7 +91,7 @@ func TestLookAround(t *testing.T) {
 
 // Nothing is read for pods without policies that want to know it.
 func TestOwnersAreNoNewsWhereNobodyAsks(t *testing.T) {
-	look := lookAround(nil) // which would panic
+	look := lookAround(nil, true) // which would panic
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Labels: map[string]string{v1alpha1.QueueLabel: "mine"}}}
 	around := podpolicy.Surroundings{}
 	if err := look(t.Context(), nil, pod, podpolicy.Wants{}, &around); err != nil || around.Workload != nil || around.Firm != nil {

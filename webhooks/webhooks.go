@@ -47,6 +47,9 @@ type Config struct {
 
 	// CertDir, if it is set, holds tls.crt and tls.key, which somebody else makes, renews and tells the API server about.
 	CertDir string
+
+	// NoGangs leaves pods out of gangs, because nobody makes the PodGroups for which they would wait.
+	NoGangs bool
 }
 
 // AddToScheme registers the types that webhooks handle, beside those of Kubernetes.
@@ -60,7 +63,7 @@ func Setup(ctx context.Context, m manager.Manager, config Config) (ready func() 
 	if err != nil {
 		return nil, err
 	}
-	forPods, forPolicies, known, err := pods.Setup(ctx, m, lookAround(m.GetAPIReader()))
+	forPods, forPolicies, known, err := pods.Setup(ctx, m, lookAround(m.GetAPIReader(), !config.NoGangs))
 	if err != nil {
 		return nil, fmt.Errorf("set up the webhook for pods: %w", err)
 	}

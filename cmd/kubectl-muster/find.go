@@ -162,10 +162,7 @@ func (s *session) whyUnknown(ctx context.Context, t objectType, title, name stri
 		return fmt.Errorf("%s does not wait, it has ended: %s", title, phase)
 	case scheduler != schedulingv1alpha1.SchedulerName:
 		text := fmt.Sprintf("%s is not scheduled by Muster: its spec.schedulerName is %q, and no PodPolicy changed that", title, scheduler)
-		for _, problem := range s.notReady(ctx, nil) {
-			text += "\n" + problem
-		}
-		return errors.New(text)
+		return errors.New(strings.Join(append([]string{text}, s.notReady(ctx, nil)...), "\n"))
 	}
 	return err
 }
