@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -101,6 +102,15 @@ func (e *expansion) check() error {
 	}
 	if cycle := findCycle(e.Spec.ReplicatedJobs); cycle != "" {
 		return badRuntime("its job %s waits for itself", cycle)
+	}
+	if policy := e.Spec.FailurePolicy; policy != nil {
+		for i, rule := range policy.Rules {
+			for _, pattern := range rule.OnJobFailureMessagePatterns {
+				if _, err := regexp.Compile(pattern); err != nil {
+					return badRuntime("failurePolicy.rules[%d]: %w", i, err)
+				}
+			}
+		}
 	}
 	if len(e.ofStep(trainerv1alpha1.AncestorTrainer)) > 1 {
 		return badRuntime("more than one of its jobs has the label %s: %s", trainerv1alpha1.AncestorLabel, trainerv1alpha1.AncestorTrainer)
@@ -263,15 +273,21 @@ func (e *expansion) train() error {
 		c.Args = e.trainer.Args
 	}
 	e.configureNode(c)
+	if mpi := e.policy.MPI; mpi == nil || mpi.RunLauncherAsNode != nil && *mpi.RunLauncherAsNode {
+		e.giveResources(c) // an MPI launcher that is no node only starts what runs on the nodes
+	}
 	return nil
 }
 
-// configureNode sets what is the same for every container that trains.
+// configureNode sets image and environment of a container that trains.
 func (e *expansion) configureNode(c *corev1.Container) {
 	if e.trainer.Image != nil {
 		c.Image = *e.trainer.Image
 	}
 	upsertEnv(c, e.trainer.Env...)
+}
+
+func (e *expansion) giveResources(c *corev1.Container) {
 	if more := e.trainer.ResourcesPerNode; more != nil {
 		c.Resources.Limits = overlay(c.Resources.Limits, more.Limits)
 		c.Resources.Requests = overlay(c.Resources.Requests, more.Requests)

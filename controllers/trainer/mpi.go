@@ -39,6 +39,7 @@ func (e *expansion) tellMPI(policy *trainerv1alpha1.MPIPolicy) error {
 		}
 		e.countNodes(node, asNode)
 		e.configureNode(nodeContainer(node))
+		e.giveResources(nodeContainer(node))
 	} else if !asNode {
 		return badRuntime("mlPolicy.mpi needs a job %s, or runLauncherAsNode", trainerv1alpha1.Node)
 	}

@@ -10,7 +10,7 @@ import (
 // JobSetTemplateSpec is the set of jobs that a TrainJob becomes: a JobSet where the cluster has that kind, else the Jobs
 // themselves.
 type JobSetTemplateSpec struct {
-	// metadata has labels and annotations for the set and all its pods.
+	// metadata has labels and annotations for the set: the JobSet, or the Jobs.
 	// +optional
 	Metadata Metadata `json:"metadata,omitempty"`
 

@@ -68,7 +68,7 @@ type RuntimeSpecPatch struct {
 
 // JobSetTemplatePatch changes the set of jobs.
 type JobSetTemplatePatch struct {
-	// metadata has labels and annotations for the set of jobs and all its pods.
+	// metadata has labels and annotations for the set: the JobSet, or the Jobs.
 	// +optional
 	Metadata *Metadata `json:"metadata,omitempty"`
 

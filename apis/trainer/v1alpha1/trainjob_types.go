@@ -29,11 +29,11 @@ type TrainJobSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="trainer cannot be changed"
 	Trainer *Trainer `json:"trainer,omitempty"`
 
-	// labels are put on the set of jobs and on its pods. Releases from 2.2 on say this in runtimePatches.
+	// labels are put on the set: the JobSet, or the Jobs. Releases from 2.2 on say this in runtimePatches.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// annotations are put on the set of jobs and on its pods. Releases from 2.2 on say this in runtimePatches.
+	// annotations are put on the set: the JobSet, or the Jobs and the PodGroup. Releases from 2.2 on say this in runtimePatches.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
 
