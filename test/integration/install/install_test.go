@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,6 +42,8 @@ func TestInstalledProgramsRunTheExamples(t *testing.T) {
 	})
 	admin := newAdmin(t, cluster.RESTConfig())
 	admin.apply(t, "", kustomize(t, "../../../manifests/default"))
+	webhooks := freeAddress(t)
+	admin.routeWebhooks(t, webhooks)
 	refusedBefore := admin.refusals(t)
 
 	startScheduler := func() *program {
@@ -48,7 +51,14 @@ func TestInstalledProgramsRunTheExamples(t *testing.T) {
 	}
 	first := startScheduler()
 	manager := start(t, "muster-manager", "--kubeconfig="+admin.kubeconfigOf(t, "muster-manager"),
-		"--metrics-bind-address=0", "--health-probe-bind-address=0")
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--cull-idle-notebooks",
+		"--webhook-bind-address="+webhooks, "--webhook-host-names=localhost")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("muster-manager printed:\n%s", manager.log.String())
+		}
+	})
+	admin.awaitWebhooks(t)
 	admin.runExamples(t, "with-the-first-scheduler")
 	admin.runOtherJobs(t, "others")
 
@@ -91,10 +101,29 @@ func (a admin) runExamples(t *testing.T, namespace string) {
 		}
 	}
 	for _, job := range jobs {
+		if job.GetKind() == "Notebook" {
+			a.useNotebook(t, job)
+			continue
+		}
 		a.await(t, job, "to succeed", func(job *unstructured.Unstructured) bool {
 			return hasCondition(job, "Succeeded") || hasCondition(job, "Complete")
 		})
 	}
+}
+
+// useNotebook waits until the notebook can be used, stops it, and waits until it has stopped and nothing is known about
+// its activity any more.
+func (a admin) useNotebook(t *testing.T, notebook *unstructured.Unstructured) {
+	t.Helper()
+	a.await(t, notebook, "to be ready", func(now *unstructured.Unstructured) bool { return hasCondition(now, "Ready") })
+	const used = "notebooks.kubeflow.org/last-activity"
+	stop := []byte(`{"metadata": {"annotations": {"kubeflow-resource-stopped": "", "` + used + `": "2026-11-22T12:00:00Z"}}}`)
+	if err := a.client.Patch(t.Context(), notebook, client.RawPatch(types.MergePatchType, stop)); err != nil {
+		t.Fatal(err)
+	}
+	a.await(t, notebook, "to stop", func(now *unstructured.Unstructured) bool {
+		return !hasCondition(now, "Ready") && now.GetAnnotations()[used] == ""
+	})
 }
 
 // otherJobs take ways of the manager that the examples do not: an autoscaler,
