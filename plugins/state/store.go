@@ -187,7 +187,13 @@ func (s *Store) watchSucceeded(ctx context.Context) error {
 		return err
 	}
 	if err := follow(s, informer, func(pod *metav1.PartialObjectMetadata) {
-		s.Apply(ctx, s.SetSucceeded(succeeded(pod)))
+		key, uid, role := succeeded(pod)
+		if pod.DeletionTimestamp != nil {
+			// Told to stop, many programs end without an error: that does not mean that their work was done.
+			s.Apply(ctx, s.ForgetSucceeded(key, uid))
+			return
+		}
+		s.Apply(ctx, s.SetSucceeded(key, uid, role))
 	}, func(pod *metav1.PartialObjectMetadata) {
 		key, uid, _ := succeeded(pod)
 		s.Apply(ctx, s.ForgetSucceeded(key, uid))
