@@ -47,6 +47,11 @@ func TestNodeDiesUnderGangs(t *testing.T) {
 	e.eventually("the gang of three holds nothing", func(context.Context) (bool, string) {
 		return e.hold(before, waits, 0)
 	})
+	for _, name := range waits {
+		if attempt := e.pods()[name].Annotations["training.muster.dev/attempt"]; attempt != "1" {
+			t.Errorf("pod %s was replaced %s times, want once: part of a gang was let in", name, attempt)
+		}
+	}
 
 	e.revive(t.Context(), node)
 	e.eventually("the gang of three runs again", func(context.Context) (bool, string) { return e.run(waits...) })

@@ -155,7 +155,7 @@ func (c *Cluster) wait(ctx context.Context, what string, holds func(context.Cont
 		return ok, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait until %s (last seen: %s; logs are in %s): %w", what, last, filepath.Join(c.config.Dir, "log"), err)
+		return fmt.Errorf("wait until %s (last seen: %s): %w", what, last, err)
 	}
 	return nil
 }

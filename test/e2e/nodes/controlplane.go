@@ -6,11 +6,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // connect gives the network namespace its addresses. Services are reached over the default route, although it leads
@@ -35,8 +38,8 @@ func (c *Cluster) connect() error {
 // startControlPlane starts everything that is not part of a node.
 func (c *Cluster) startControlPlane(ctx context.Context) error {
 	etc := filepath.Join(c.config.Dir, "etc")
-	key := filepath.Join(etc, "serviceaccounts.key")
-	if err := c.writeCredentials(key); err != nil {
+	key, authority := filepath.Join(etc, "serviceaccounts.key"), filepath.Join(etc, "authority.crt")
+	if err := c.writeCredentials(key, authority); err != nil {
 		return err
 	}
 	if err := c.startProgram("etcd", "server", // etcd's main package is called so
@@ -51,7 +54,8 @@ func (c *Cluster) startControlPlane(ctx context.Context) error {
 		"--cert-dir="+certificates, "--token-auth-file="+filepath.Join(etc, "tokens.csv"),
 		"--service-account-key-file="+key, "--service-account-signing-key-file="+key,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range="+serviceRange,
-		"--authorization-mode=RBAC", "--allow-privileged", "--kubelet-preferred-address-types=InternalIP"); err != nil {
+		"--client-ca-file="+authority, "--requestheader-client-ca-file="+authority,
+		"--requestheader-allowed-names=nobody", "--authorization-mode=RBAC", "--allow-privileged", "--kubelet-preferred-address-types=InternalIP"); err != nil {
 		return err
 	}
 	if err := c.client(); err != nil {
@@ -89,8 +93,9 @@ func (c *Cluster) startProgram(name, file string, args ...string) error {
 	return err
 }
 
-// writeCredentials writes the key that signs the tokens of service accounts, and an administrator's token.
-func (c *Cluster) writeCredentials(key string) error {
+// writeCredentials writes the key that signs the tokens of service accounts, the certificate of an authority for clients,
+// which signs none, and an administrator's token. Programs that serve metrics look for the authority.
+func (c *Cluster) writeCredentials(key, authority string) error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -101,6 +106,17 @@ func (c *Cluster) writeCredentials(key string) error {
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
 	if err := os.WriteFile(key, block, 0o600); err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "nobody"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	}
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, private.Public(), private); err != nil {
+		return err
+	}
+	block = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(authority, block, 0o644); err != nil {
 		return err
 	}
 	token := rand.Text()
