@@ -83,7 +83,7 @@ func (k *kind) gangMinimum(job trainingv1.Job, members []member) minimum {
 	}
 	elastic := k.elasticPolicy(job)
 	if elastic == nil {
-		return minimum{total: wanted}
+		return minimum{total: wanted, roles: k.leaderRoles(job, members, wanted)}
 	}
 	workers := int32(len(ofType(members, k.worker)))
 	roles := map[string]int32{}
@@ -100,6 +100,20 @@ func (k *kind) gangMinimum(job trainingv1.Job, members []member) minimum {
 		roles[strings.ToLower(string(k.worker))] = least
 	}
 	return minimum{total: all - workers + least, roles: roles}
+}
+
+// leaderRoles are the leaders of a job that starts with some of its pods, if these are enough for them: without its leader, it
+// could do nothing. Leaders to which the user gave another role are left to the user.
+func (k *kind) leaderRoles(job trainingv1.Job, members []member, wanted int32) map[string]int32 {
+	leader, ok := k.leader(job)
+	n := int32(len(ofType(members, leader)))
+	if !ok || n == 0 || n > wanted || wanted == int32(len(members)) {
+		return nil
+	}
+	if _, other := job.Replicas()[leader].Template.Labels[schedulingv1alpha1.RoleLabel]; other {
+		return nil
+	}
+	return map[string]int32{strings.ToLower(string(leader)): n}
 }
 
 // annotate writes the minimum of each role on the group, unless the user has done so on the job.

@@ -17,7 +17,9 @@ func TestGangMinimum(t *testing.T) {
 		roles string
 	}{
 		{"all", "", "pytorchReplicaSpecs: {" + master + workers + "}", 5, ""},
-		{"given", "", "runPolicy: {schedulingPolicy: {minAvailable: 3}}, pytorchReplicaSpecs: {" + master + workers + "}", 3, ""},
+		{"given", "", "runPolicy: {schedulingPolicy: {minAvailable: 3}}, pytorchReplicaSpecs: {" + master + workers + "}", 3, `{"master":1}`},
+		{"given, no master", "", "runPolicy: {schedulingPolicy: {minAvailable: 3}}, pytorchReplicaSpecs: {" + workers + "}", 3, ""},
+		{"given, another role", "", "runPolicy: {schedulingPolicy: {minAvailable: 3}}, pytorchReplicaSpecs: {Master: {template: {metadata: {labels: {scheduling.muster.dev/role: boss}}, spec: {containers: [{name: pytorch, image: i}]}}}, " + workers + "}", 3, ""},
 		{"elastic", "", "elasticPolicy: {minReplicas: 2, maxReplicas: 8}, pytorchReplicaSpecs: {" + master + workers + "}", 3, `{"master":1,"worker":2}`},
 		{"elastic, no master", "", "elasticPolicy: {minReplicas: 2, maxReplicas: 8}, pytorchReplicaSpecs: {" + workers + "}", 2, `{"worker":2}`},
 		{"fewer workers than the least", "", "elasticPolicy: {minReplicas: 6, maxReplicas: 8}, pytorchReplicaSpecs: {" + master + workers + "}", 5, `{"master":1,"worker":4}`},
