@@ -35,10 +35,12 @@ var frameworkJobs = map[string]struct {
 }
 
 // TestFrameworksWouldMeet runs a job of each shape, all at once, and reads what its pods are told as its framework does.
+// Then nobody writes to any of them again.
 func TestFrameworksWouldMeet(t *testing.T) {
 	e := setUp(t, node("node", cpu(1)))
-	kinds := map[string]string{}
+	kinds, pods := map[string]string{}, map[string]int{}
 	for name, job := range frameworkJobs {
+		pods[name] = job.pods
 		object := e.manifest(fmt.Sprintf("apiVersion: kubeflow.org/v1\nmetadata: {name: %s}\nbody: {%s}", name, job.spec))
 		for kind, spec := range object.Object["body"].(map[string]any) {
 			kinds[name], object.Object["kind"], object.Object["spec"] = kind, kind, spec
@@ -54,6 +56,7 @@ func TestFrameworksWouldMeet(t *testing.T) {
 			t.Errorf("%s %s: %v", kinds[name], name, err)
 		}
 	}
+	e.expectLeftAlone(kinds, pods)
 }
 
 // expectAllRun waits until all pods of a job run, and returns them.
