@@ -48,6 +48,7 @@ var targets = []target{
 	{"TASL: times native", "TASL", rateOf("TASL", "native"), 3, true},
 	{"TASL: gangs in more than one rack", "TASL", worst("TASL", "split_gangs"), 0, false},
 	{"PLAN: the slowest plan of a gang of 512 on 5,000 nodes, ms on one core", "PLAN", worst("PLAN", "plan_slowest_ms"), 150, false},
+	{"WEBHOOK: answer about a pod with 1,000 policies, 99th percentile, ms", "WEBHOOK", worst("WEBHOOK", "webhook_p99_all_ms"), 5, false},
 	{"PACK: GPUs allocated once 100 % are asked for, times FGD", "PACK", timesFGD("100"), 1, true},
 	{"PACK: GPUs allocated once 130 % are asked for, times FGD", "PACK", timesFGD("130"), 1, true},
 }

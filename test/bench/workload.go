@@ -82,6 +82,10 @@ var workloads = []workload{
 		title: "planning alone, no API server: a gang of 512 one-GPU pods on 5,000 nodes of 8 GPUs in 250 racks in 10 blocks",
 	},
 	{
+		name: "WEBHOOK", size: 1000, only: []string{"muster"}, pure: askWebhook,
+		title: "the webhook for pods alone, over TLS, no API server: 5,000 pods of 1 to 10 containers, 1,000 policies of 10 sorts",
+	},
+	{
 		name: "PACK", size: 10, only: []string{"muster"}, pure: pack,
 		title: "packing alone, no API server: the pods of the openb trace on its 1,213 nodes with 6,212 GPUs, mean of 10 seeds",
 	},
