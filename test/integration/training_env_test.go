@@ -74,6 +74,10 @@ func steer(annotation, value string) func(*trainingv1.ReplicaSpec) {
 	return func(spec *trainingv1.ReplicaSpec) { spec.Template.Annotations[annotation] = value }
 }
 
+func suspend(is bool) func(*trainingv1.RunPolicy) {
+	return func(p *trainingv1.RunPolicy) { p.Suspend = &is }
+}
+
 func restarts(policy trainingv1.RestartPolicy) func(*trainingv1.ReplicaSpec) {
 	return func(spec *trainingv1.ReplicaSpec) { spec.RestartPolicy = policy }
 }

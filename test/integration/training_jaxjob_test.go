@@ -53,22 +53,6 @@ func TestJAXJobFromUsersManifest(t *testing.T) {
 	e.expectFinished("JAXJob", job)
 }
 
-func TestJAXJobFails(t *testing.T) {
-	expectFailure(t, "JAXJob", jaxJob)
-}
-
-func TestJAXJobRestarts(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	e.expectFinished("JAXJob", expectRestart(e, jaxJob))
-}
-
-func TestJAXJobSuspended(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	job := jaxJob(replicas(2, cpu(1)))
-	e.create(job)
-	e.expectSuspension(job, "job-worker-0", "job-worker-1")
-}
-
 func TestJAXJobScaled(t *testing.T) {
 	e := setUp(t, node("node", cpu(2)))
 	job := jaxJob(replicas(2, cpu(1)))

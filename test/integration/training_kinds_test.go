@@ -2,7 +2,6 @@ package integration
 
 import (
 	"slices"
-	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,31 +44,6 @@ func (e *env) expectMasters(names ...string) {
 	}
 }
 
-// expectSuspension suspends a job that runs and resumes it: first none of its pods is left, then all are new.
-func (e *env) expectSuspension(job trainingv1.Job, pods ...string) {
-	e.Helper()
-	set := func(is bool) { change(e, job, func(j trainingv1.Job) { suspend(is)(j.Policy()) }) }
-	before := map[string]*corev1.Pod{}
-	for _, name := range pods {
-		before[name] = e.expectRunning(name)
-	}
-	e.expectConditions(job, "Created Running")
-	set(true)
-	e.expectConditions(job, "Created -Running Suspended")
-	e.expectPods()
-	e.expectServices()
-	e.expectNone(&podgroupv1alpha1.PodGroup{}, job.GetName())
-	set(false)
-	e.expectConditions(job, "-Suspended Created Running")
-	for _, name := range pods {
-		if e.expectRunning(name).UID == before[name].UID {
-			e.Errorf("%s has outlived the suspension", name)
-		}
-	}
-	e.expectServices(pods...)
-	e.expectRestarts(job, 0)
-}
-
 // expectFinished waits until the job has succeeded, and checks that nothing holds room for it any more.
 func (e *env) expectFinished(kind string, job trainingv1.Job) {
 	e.Helper()
@@ -81,28 +55,4 @@ func (e *env) expectFinished(kind string, job trainingv1.Job) {
 	e.delete(job)
 	e.expectPods()
 	e.expectServices()
-}
-
-// expectFailure creates a job of which a pod ends with 1 and is not restarted, and waits until it has failed.
-func expectFailure(t *testing.T, kind string, build func(failing *trainingv1.ReplicaSpec) trainingv1.Job) {
-	t.Helper()
-	e := setUp(t, node("node", cpu(2)))
-	job := build(replicas(1, cpu(1), runFor("200ms"), exit(1), restarts(trainingv1.RestartPolicyNever)))
-	e.create(job)
-	e.expectReasonGiven(job, trainingv1.JobFailed, kind+"Failed", "replica(s) failed")
-	e.expectNone(&podgroupv1alpha1.PodGroup{}, job.GetName())
-	e.expectRestarts(job, 0)
-	e.delete(job)
-	e.expectPods()
-}
-
-// expectRestart creates a job of which a pod is killed once and then ends well, waits until it has been replaced, and
-// returns the job.
-func expectRestart(e *env, build func(failing *trainingv1.ReplicaSpec) trainingv1.Job) trainingv1.Job {
-	e.Helper()
-	job := build(replicas(1, cpu(1), runFor("300ms"), exit(137), onTry(1), restarts(trainingv1.RestartPolicyExitCode)))
-	e.mayBreak(job.GetName()) // until the pod is replaced
-	e.create(job)
-	e.expectRestarts(job, 1)
-	return job
 }

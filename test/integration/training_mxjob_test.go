@@ -15,11 +15,6 @@ func mxJob(replicas specs) trainingv1.Job {
 	return job
 }
 
-// scheduledMXJob is an MXJob with a scheduler that runs until it is ended.
-func scheduledMXJob(worker *trainingv1.ReplicaSpec) trainingv1.Job {
-	return mxJob(specs{"Scheduler": replicas(1, cpu(1)), "Worker": worker})
-}
-
 const userMXJob = `
 apiVersion: kubeflow.org/v1
 kind: MXJob
@@ -79,23 +74,4 @@ func TestMXJobWithoutScheduler(t *testing.T) {
 	e.expectVariables("job-worker-0", map[string]string{"DMLC_PS_ROOT_URI": "", "DMLC_PS_ROOT_PORT": "0", "DMLC_NUM_SERVER": "0"})
 	e.end("job-worker-0", 0)
 	e.expectFinished("MXJob", alone)
-}
-
-func TestMXJobFails(t *testing.T) {
-	expectFailure(t, "MXJob", scheduledMXJob)
-}
-
-func TestMXJobRestarts(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	job := expectRestart(e, scheduledMXJob)
-	e.expectReplicas(job, "Worker", 0, 1, 0)
-	e.end("job-scheduler-0", 0)
-	e.expectFinished("MXJob", job)
-}
-
-func TestMXJobSuspended(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	job := scheduledMXJob(replicas(1, cpu(1)))
-	e.create(job)
-	e.expectSuspension(job, "job-scheduler-0", "job-worker-0")
 }

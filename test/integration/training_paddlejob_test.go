@@ -79,22 +79,6 @@ func TestPaddleJobWithoutMaster(t *testing.T) {
 	e.expectFinished("PaddleJob", job)
 }
 
-func TestPaddleJobFails(t *testing.T) {
-	expectFailure(t, "PaddleJob", paddleJob)
-}
-
-func TestPaddleJobRestarts(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	e.expectFinished("PaddleJob", expectRestart(e, paddleJob))
-}
-
-func TestPaddleJobSuspended(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	job := paddleJob(replicas(2, cpu(1)))
-	e.create(job)
-	e.expectSuspension(job, "job-worker-0", "job-worker-1")
-}
-
 func TestPaddleJobScaled(t *testing.T) {
 	e := setUp(t, node("node", cpu(2)))
 	job := paddleJob(replicas(2, cpu(1)))

@@ -174,32 +174,6 @@ func (e *env) expectReplicas(job trainingv1.Job, t trainingv1.ReplicaType, activ
 	})
 }
 
-// When worker 0 is done, worker 1 and the parameter server still run: the policy says what becomes of them.
-func TestTFJobCleanPodPolicy(t *testing.T) {
-	e := setUp(t, node("node", cpu(9)))
-	jobs := map[trainingv1.CleanPodPolicy]*trainingv1.TFJob{}
-	for policy, name := range map[trainingv1.CleanPodPolicy]string{
-		trainingv1.CleanPodPolicyNone: "none", trainingv1.CleanPodPolicyRunning: "running", trainingv1.CleanPodPolicyAll: "all",
-	} {
-		jobs[policy] = tfJob(name, specs{"PS": replicas(1, cpu(1)), "Worker": replicas(2, cpu(1))},
-			func(p *trainingv1.RunPolicy) { p.CleanPodPolicy = &policy })
-		e.create(jobs[policy])
-	}
-	for _, job := range jobs {
-		e.expectBound(job.Name, 3)
-		e.expectRunning(job.Name + "-worker-1")
-		e.expectRunning(job.Name + "-ps-0")
-		e.end(job.Name+"-worker-0", 0)
-		e.expectConditions(job, "Created -Running Succeeded")
-		e.expectNone(&podgroupv1alpha1.PodGroup{}, job.Name)
-	}
-	remaining := []string{"none-ps-0", "none-worker-0", "none-worker-1", "running-worker-0"}
-	e.expectPods(remaining...)
-	e.expectServices(remaining...)
-	e.delete(jobs[trainingv1.CleanPodPolicyNone]) // its pods would run on
-	e.expectPods("running-worker-0")
-}
-
 // A chief decides how the job ends; with successPolicy AllWorkers and no chief, all workers do.
 func TestTFJobSuccess(t *testing.T) {
 	e := setUp(t, node("node", cpu(6)))

@@ -9,16 +9,6 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 )
 
-// xgBoostJob is an XGBoostJob with a master that runs until it is ended; its replicas need not name their container.
-func xgBoostJob(worker *trainingv1.ReplicaSpec) trainingv1.Job {
-	job := &trainingv1.XGBoostJob{
-		ObjectMeta: metav1.ObjectMeta{Name: "job"},
-		Spec:       trainingv1.XGBoostJobSpec{XGBReplicaSpecs: specs{"Master": replicas(1, cpu(1)), "Worker": worker}},
-	}
-	complete(job, "xgboost", nil)
-	return job
-}
-
 const userXGBoostJob = `
 apiVersion: kubeflow.org/v1
 kind: XGBoostJob
@@ -64,23 +54,4 @@ func TestXGBoostJobFromUsersManifest(t *testing.T) {
 	e.expectConditions(job, "Created Running")
 	e.end("iris-master-0", 0)
 	e.expectFinished("XGBoostJob", job)
-}
-
-func TestXGBoostJobFails(t *testing.T) {
-	expectFailure(t, "XGBoostJob", xgBoostJob)
-}
-
-func TestXGBoostJobRestarts(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	job := expectRestart(e, xgBoostJob)
-	e.expectReplicas(job, "Worker", 0, 1, 0)
-	e.end("job-master-0", 0)
-	e.expectFinished("XGBoostJob", job)
-}
-
-func TestXGBoostJobSuspended(t *testing.T) {
-	e := setUp(t, node("node", cpu(2)))
-	job := xgBoostJob(replicas(1, cpu(1)))
-	e.create(job)
-	e.expectSuspension(job, "job-master-0", "job-worker-0")
 }
