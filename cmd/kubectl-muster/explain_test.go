@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/internal/explain"
 )
@@ -161,5 +162,45 @@ func TestExplainJobThatHasNoGang(t *testing.T) {
 	}
 	if len(w.asked) > 0 {
 		t.Errorf("the scheduler was asked in vain: %q", w.asked)
+	}
+}
+
+// trainJob puts a TrainJob into the cluster.
+func (w *world) trainJob(name string, edit func(*trainerv1alpha1.TrainJob)) {
+	job := trainerv1alpha1.TrainJob{}
+	job.Name, job.UID = name, jobUID
+	edit(&job)
+	w.objects["/apis/trainer.kubeflow.org/v1alpha1/namespaces/team-a/trainjobs/"+name] = job
+}
+
+func TestExplainTrainJob(t *testing.T) {
+	w := newWorld(t)
+	w.trainJob("llm", func(*trainerv1alpha1.TrainJob) {})
+	w.podGroup("llm", jobUID)
+	w.answers["/muster/v1alpha1/gangs/team-a/llm?kind=podgroup"] = waiting("llm")
+	stdout, _, err := w.run(t, "explain", "trainjob/llm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustContain(t, stdout, "TrainJob team-a/llm waits for quota (QuotaExceeded).")
+
+	condition := func(kind string, status metav1.ConditionStatus, message string) func(*trainerv1alpha1.TrainJob) {
+		return func(job *trainerv1alpha1.TrainJob) {
+			job.Status.Conditions = []metav1.Condition{{Type: kind, Status: status, Message: message}}
+		}
+	}
+	w.trainJob("suspended", func(job *trainerv1alpha1.TrainJob) { job.Spec.Suspend = new(true) })
+	w.trainJob("done", condition("Complete", metav1.ConditionTrue, "it has completed"))
+	w.trainJob("lost", condition("Created", metav1.ConditionFalse, "There is no ClusterTrainingRuntime x"))
+	w.trainJob("fresh", condition("Created", metav1.ConditionTrue, ""))
+	for name, words := range map[string]string{
+		"none":      "there is no TrainJob team-a/none",
+		"suspended": "waits for spec.suspend",
+		"done":      "TrainJob team-a/done does not wait, it is Complete: it has completed",
+		"lost":      "does not get its pods: There is no ClusterTrainingRuntime x",
+		"fresh":     "TrainJob team-a/fresh has no PodGroup",
+	} {
+		stdout, _, err := w.run(t, "explain", "trainjob", name)
+		mustFail(t, stdout, err, words)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/kube"
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/query"
@@ -34,6 +35,7 @@ var objectTypes = append([]objectType{
 	{kind: "PodGroup", names: []string{"podgroup", "podgroups", "pg"}, resource: kube.PodGroups},
 	{kind: "Job", names: []string{"job", "jobs"}, resource: kube.Jobs, grouped: true},
 	{kind: "JobSet", names: []string{"jobset", "jobsets"}, resource: kube.JobSets, grouped: true},
+	{kind: "TrainJob", names: []string{"trainjob", "trainjobs"}, resource: kube.TrainJobs},
 	{kind: "LeaderWorkerSet", names: []string{"leaderworkerset", "leaderworkersets", "lws"}, resource: kube.LeaderWorkerSets, grouped: true},
 }, jobTypes()...)
 
@@ -92,6 +94,10 @@ func (s *session) find(ctx context.Context, t objectType, name string) (found, e
 		}
 	} else if t.resource == kube.Pods {
 		kind = explain.KindPod
+	} else if t.resource == kube.TrainJobs {
+		if err := s.checkTrainJob(ctx, title, name); err != nil {
+			return found{}, err
+		}
 	} else if t.grouped {
 		var err error
 		if name, err = s.gangOf(ctx, t, title, name); err != nil {
@@ -126,6 +132,33 @@ func (s *session) checkJob(ctx context.Context, t objectType, title, name string
 			return fmt.Errorf("%s does not wait, it is %s: %s", title, c.Type, c.Message)
 		}
 	}
+	return s.checkGroup(ctx, job, title, name)
+}
+
+// checkTrainJob is checkJob for a TrainJob.
+func (s *session) checkTrainJob(ctx context.Context, title, name string) error {
+	job := &trainerv1alpha1.TrainJob{}
+	if err := s.cluster.Get(ctx, kube.TrainJobs, s.namespace, name, job); apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no %s", title)
+	} else if err != nil {
+		return err
+	}
+	if job.Spec.Suspend != nil && *job.Spec.Suspend {
+		return fmt.Errorf("%s is suspended: it has no pods, and waits for spec.suspend to become false", title)
+	}
+	for _, c := range job.Status.Conditions {
+		switch ended := c.Type == trainerv1alpha1.TrainJobComplete || c.Type == trainerv1alpha1.TrainJobFailed; {
+		case ended && c.Status == metav1.ConditionTrue:
+			return fmt.Errorf("%s does not wait, it is %s: %s", title, c.Type, c.Message)
+		case c.Type == trainerv1alpha1.TrainJobCreated && c.Status == metav1.ConditionFalse:
+			return fmt.Errorf("%s does not get its pods: %s", title, c.Message)
+		}
+	}
+	return s.checkGroup(ctx, job, title, name)
+}
+
+// checkGroup fails unless there is a PodGroup of the job's name that is the job's.
+func (s *session) checkGroup(ctx context.Context, job metav1.Object, title, name string) error {
 	var group podgroupv1alpha1.PodGroup
 	if err := s.cluster.Get(ctx, kube.PodGroups, s.namespace, name, &group); apierrors.IsNotFound(err) {
 		return fmt.Errorf("%s has no PodGroup: none of its pods is for Muster, or muster-manager does not run", title)

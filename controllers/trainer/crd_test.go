@@ -14,6 +14,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
@@ -48,8 +49,12 @@ func (c *crd) read(t *testing.T, text string) map[string]any {
 	if text == "" {
 		return nil
 	}
+	data, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var obj map[string]any
-	if err := yaml.Unmarshal([]byte(text), &obj); err != nil {
+	if err := json.Unmarshal(data, &obj); err != nil { // whole numbers become integers
 		t.Fatal(err)
 	}
 	defaulting.Default(obj, c.spec)

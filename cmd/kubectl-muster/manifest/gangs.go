@@ -9,6 +9,7 @@ import (
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/controllers/training"
 	"github.com/muster-scheduling/muster/internal/explain"
@@ -32,6 +33,9 @@ func Gangs(text []byte, namespace string) ([]Gang, []string, error) {
 		return nil, nil, err
 	}
 	c := collection{byGroup: map[string]int{}}
+	if err := c.addRuntimes(objects); err != nil {
+		return nil, nil, err
+	}
 	for _, o := range objects {
 		if err := c.add(o); err != nil {
 			return nil, nil, err
@@ -47,6 +51,8 @@ type collection struct {
 	byGroup map[string]int // the index in gangs, by namespace/name of the PodGroup
 	members []corev1.Pod   // pods that point to a PodGroup
 	notes   []string
+
+	runtimes map[runtimeKey]*trainerv1alpha1.TrainingRuntimeSpec
 }
 
 func (c *collection) note(format string, args ...any) {
@@ -60,6 +66,10 @@ func (c *collection) add(o object) error {
 		return c.addPod(o)
 	case "batch/v1 Job":
 		return c.addJob(o)
+	case trainerv1alpha1.GroupVersion.String() + " TrainJob":
+		return c.addTrainJob(o)
+	case trainerv1alpha1.GroupVersion.String() + " TrainingRuntime", trainerv1alpha1.GroupVersion.String() + " ClusterTrainingRuntime":
+		return nil
 	case podgroupv1alpha1.SchemeGroupVersion.String() + " PodGroup":
 		var group podgroupv1alpha1.PodGroup
 		if err := o.decode(&group); err != nil {
@@ -120,6 +130,12 @@ func (c *collection) addTrainingJob(o object, job trainingv1.Job) error {
 			return err
 		}
 	}
+	c.addMembers(o, pods)
+	return nil
+}
+
+// addMembers takes in the pods of a job, but for those that it gives to another scheduler.
+func (c *collection) addMembers(o object, pods []corev1.Pod) {
 	for _, pod := range pods {
 		if pod.Spec.SchedulerName != schedulingv1alpha1.SchedulerName {
 			c.note("pod %s of %s is left out: it is for the scheduler %q", pod.Name, o.title(), pod.Spec.SchedulerName)
@@ -127,7 +143,6 @@ func (c *collection) addTrainingJob(o object, job trainingv1.Job) error {
 		}
 		c.addMember(fmt.Sprintf("Pod %s/%s", pod.Namespace, pod.Name), pod)
 	}
-	return nil
 }
 
 // addJob takes in the pods that run at once of a Job. Without a PodGroup they would start one by one: the question is then

@@ -147,6 +147,26 @@ spec:
     Worker: {replicas: 2, template: {spec: {containers: [{name: tensorflow, image: i}]}}}`,
 			[]string{"TFJob ns/tf: ns/tf min 1 ns/tf-worker-0 ns/tf-worker-1"},
 			[]string{"ConfigMap ns/data is left out", "pod tf-ps-0 of TFJob ns/tf is left out"}},
+		{"TrainJob with an initializer", `
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: llm, labels: {scheduling.muster.dev/queue: q}}
+spec: {runtimeRef: {kind: TrainingRuntime, name: tuned}, trainer: {numNodes: 2}}
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {name: tuned}
+spec:
+  template:
+    spec:
+      replicatedJobs:
+      - {name: data, template: {spec: {template: {spec: {` + container + `}}}}}
+      - name: node
+        dependsOn: [{name: data, status: Complete}]
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+          spec: {template: {spec: {containers: [{name: node, image: i}]}}}`,
+			[]string{"TrainJob ns/llm: ns/llm min 2 queue q ns/llm-node-0-0 ns/llm-node-0-1", "Pod ns/llm-data-0-0: ns/llm-data-0-0"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			gangs, notes, err := Gangs([]byte(test.text), "ns")
@@ -217,6 +237,10 @@ func TestGangsRefused(t *testing.T) {
 			"points to the PodGroup ns/b, which is not in the manifest"},
 		{"Job of none", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {parallelism: 0}", "Job ns/j asks for no pods"},
 		{"Job of less", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {parallelism: -1}", "Job ns/j asks for no pods"},
+		{"no runtime", "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: a}\nspec: {runtimeRef: {name: b}}",
+			"TrainJob ns/a is made from the runtime b, which is neither"},
+		{"invalid TrainJob", "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: a}\nspec: {runtimeRef: {name: torch-distributed}, trainer: {env: [{name: PET_NNODES}]}}",
+			"TrainJob a is not valid: spec.trainer.env[0]"},
 		{"invalid job", "apiVersion: kubeflow.org/v1\nkind: TFJob\nmetadata: {name: tf}", "TFJob tf is not valid"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
