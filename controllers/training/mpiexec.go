@@ -172,7 +172,8 @@ func execLauncher(config Config, job *trainingv1.MPIJob, pod *corev1.PodSpec, ma
 	main.Env = append(main.Env, execVariables(main.Env)...)
 }
 
-// kubectlDelivery is the init container that puts kubectl where kubexec.sh looks for it.
+// kubectlDelivery is the init container that puts kubectl where kubexec.sh looks for it. It may do as much as the main
+// container, where a namespace does not let containers do more than they need.
 func kubectlDelivery(config Config, job *trainingv1.MPIJob, main *corev1.Container) corev1.Container {
 	return corev1.Container{
 		Name:  "kubectl-delivery",
@@ -185,7 +186,8 @@ func kubectlDelivery(config Config, job *trainingv1.MPIJob, main *corev1.Contain
 			{Name: kubectlVolume, MountPath: kubectlPath},
 			{Name: mpiConfigVolume, MountPath: mpiConfigPath},
 		},
-		Resources: plainResources(main.DeepCopy().Resources),
+		SecurityContext: main.SecurityContext.DeepCopy(),
+		Resources:       plainResources(main.DeepCopy().Resources),
 	}
 }
 

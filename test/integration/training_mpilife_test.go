@@ -119,13 +119,24 @@ func TestMPIJobSuspendedAndScaled(t *testing.T) {
 	}
 }
 
-// Launcher and workers are placed together or not at all, and the deadline counts while they wait.
+// Launcher and workers are placed together or not at all; those with which the job may start have the launcher among them. A
+// deadline ends it.
 func TestMPIJobIsOneGang(t *testing.T) {
 	e := setUp(t, node("node", cpu(3)))
 	job := mpiJob(replicas(1, cpu(1)), 3)
 	e.create(job)
 	e.expectRefused("job")
 	e.expectMinimum("job", 4)
+	change(e, trainingv1.Job(job), func(j trainingv1.Job) {
+		j.Policy().SchedulingPolicy = &trainingv1.SchedulingPolicy{MinAvailable: new(int32(3))}
+	})
+	e.expectBound("job", 3)
+	e.expectRunning("job-launcher")
+	e.eventually("two hosts are told", func(context.Context) (bool, string) {
+		text := object(e, &corev1.ConfigMap{}, "job-config").Data["discover_hosts.sh"]
+		return strings.Count(text, "echo ") == 2, text
+	})
+	e.expectConditions(job, "Created Running")
 	limit := int64(1)
 	change(e, trainingv1.Job(job), func(j trainingv1.Job) { j.Policy().ActiveDeadlineSeconds = &limit })
 	e.expectReasonGiven(job, trainingv1.JobFailed, "MPIJobFailed", "active longer than specified deadline")
