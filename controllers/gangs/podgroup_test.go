@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -193,6 +194,35 @@ func TestSlim(t *testing.T) {
 	for _, gone := range []string{"containers", "managedFields"} {
 		if strings.Contains(string(text), gone) {
 			t.Errorf("%s is kept:\n%s", gone, text)
+		}
+	}
+}
+
+func TestWhenToLookForStrays(t *testing.T) {
+	gang, _ := gangOf(t, object(t, indexed))
+	start := time.Unix(1e9, 0)
+	group := func(minimum int32) *podgroupv1alpha1.PodGroup {
+		g := &podgroupv1alpha1.PodGroup{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(start)}}
+		g.Spec.MinMember = minimum
+		return g
+	}
+	born := func(after time.Duration) []metav1.PartialObjectMetadata {
+		return []metav1.PartialObjectMetadata{{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(start.Add(after))}}}
+	}
+	for name, c := range map[string]struct {
+		group *podgroupv1alpha1.PodGroup
+		pods  []metav1.PartialObjectMetadata
+		after time.Duration
+		want  bool
+	}{
+		"a new group":                     {pods: born(0), want: true},
+		"all pods come with it":           {group: group(4), pods: born(time.Second), after: 2 * time.Second},
+		"a pod comes later":               {group: group(4), pods: born(time.Hour), after: time.Hour, want: true},
+		"it came later, a while ago":      {group: group(4), pods: born(time.Hour), after: 2 * time.Hour},
+		"there were strays the last time": {group: group(3), pods: born(0), after: time.Hour, want: true},
+	} {
+		if got := mayHaveStrays(c.group, gang, c.pods, start.Add(c.after)); got != c.want {
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
 }

@@ -25,10 +25,6 @@ import (
 	"github.com/muster-scheduling/muster/internal/workload"
 )
 
-// lookAgain is how soon the succeeded pods of a Job are counted again where its minimum depends on them: they may be deleted, which
-// the Job does not tell.
-const lookAgain = time.Minute
-
 // reconciler keeps PodGroups right, each by the name that its pods have for it.
 type reconciler struct {
 	client     client.Client
@@ -63,6 +59,15 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	gang, again, err := r.gang(ctx, object, ref, request.NamespacedName)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if mayHaveStrays(group, gang, pods, time.Now()) {
+		strays, err := r.strays(ctx, ref, request.NamespacedName)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		if strays > 0 {
+			gang, again = gang.Without(strays), lookAgain
+		}
 	}
 	return reconcile.Result{RequeueAfter: again}, r.write(ctx, object, gang, group, request.NamespacedName)
 }
@@ -176,23 +181,4 @@ func superfluous(object *unstructured.Unstructured, ref workload.Ref) bool {
 	index, err := strconv.ParseInt(ref.Part, 10, 64)
 	replicas, given, _ := unstructured.NestedInt64(object.Object, "spec", "replicas")
 	return object.GetKind() == "LeaderWorkerSet" && err == nil && given && index >= replicas
-}
-
-// gang is what the workload says about its gang now, and how soon to look again; 0 for when something changes.
-func (r *reconciler) gang(ctx context.Context, object *unstructured.Unstructured, ref workload.Ref, key types.NamespacedName) (workload.Gang, time.Duration, error) {
-	gang, together := workload.Part(object, ref.Part)
-	if !together {
-		gang.MinMember, gang.Why = 1, "its pods start one by one: "+gang.Why
-	}
-	left, bounded := workload.Left(object)
-	if !bounded || left >= gang.MinMember {
-		return gang, 0, nil
-	}
-	done := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}}
-	err := r.live.List(ctx, done, client.InNamespace(key.Namespace), client.MatchingLabels{v1alpha1.PodGroupLabel: key.Name},
-		client.MatchingFields{"status.phase": "Succeeded"})
-	if err != nil {
-		return gang, 0, fmt.Errorf("list the pods of PodGroup %s that have succeeded: %w", key, err)
-	}
-	return gang.Lower(object, int32(len(done.Items))), lookAgain, nil
 }

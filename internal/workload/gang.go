@@ -172,6 +172,7 @@ func jobSetSize(jobSet *unstructured.Unstructured, part string) (int32, string, 
 }
 
 const (
+	jobSetLabel        = "jobset.sigs.k8s.io/jobset-name"
 	replicatedJobLabel = "jobset.sigs.k8s.io/replicatedjob-name"
 	groupIndexLabel    = "leaderworkerset.sigs.k8s.io/group-index"
 )

@@ -54,6 +54,13 @@ func (g Gang) Lower(object *unstructured.Unstructured, succeeded int32) Gang {
 	return g
 }
 
+// Without lowers a gang's minimum by the pods of the workload that are not in the gang, and run or wait by themselves.
+func (g Gang) Without(strays int32) Gang {
+	g.MinMember = max(1, g.MinMember-strays)
+	g.Why += fmt.Sprintf("; %d of its pods are not in the gang, since they were created without it", strays)
+	return g
+}
+
 // indexes counts those of a list such as 1,3-5.
 func indexes(list string) int32 {
 	count := int64(0)

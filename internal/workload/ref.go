@@ -57,6 +57,23 @@ func (r Ref) GroupVersionKind() schema.GroupVersionKind {
 	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
 }
 
+// Selector is what the labels of all of the workload's pods match, or of that part of it.
+func (r Ref) Selector() map[string]string {
+	switch r.Kind {
+	case "Job":
+		return map[string]string{"batch.kubernetes.io/controller-uid": string(r.UID)}
+	case "JobSet":
+		if r.Part != "" {
+			return map[string]string{jobSetLabel: r.Name, replicatedJobLabel: r.Part}
+		}
+		return map[string]string{jobSetLabel: r.Name}
+	case "LeaderWorkerSet":
+		return map[string]string{"leaderworkerset.sigs.k8s.io/name": r.Name, groupIndexLabel: r.Part}
+	default:
+		return map[string]string{"training.kubeflow.org/job-name": r.Name}
+	}
+}
+
 // PodGroup is the name of the gang's PodGroup, which is a label's value too. Another workload, and one that has the same name
 // later, has another.
 func (r Ref) PodGroup() string {

@@ -245,17 +245,27 @@ func TestFirmNotebooks(t *testing.T) {
 	}
 }
 
-// While nobody serves webhooks, pods are what they say themselves, and run alone.
+// While nobody serves webhooks, pods are what they say themselves, and run alone. Those that replace them wait for nobody.
 func TestPodsRunAloneWithoutWebhooks(t *testing.T) {
 	e := setUp(t, nodes(1, gpu(1))...)
 	e.do(shared.cluster.StopManager())
+	stopped := true
+	start := func(ctx context.Context) error { stopped = false; return shared.cluster.StartManager(ctx) }
 	t.Cleanup(func() {
-		if err := shared.cluster.StartManager(context.Background()); err != nil {
-			t.Errorf("starting the manager again: %v", err)
+		if stopped && start(context.Background()) != nil {
+			t.Error("the manager does not start again")
 		}
 	})
 	job := indexedJob("alone", 2, gpu(1), func(j *batchv1.Job) { j.Spec.Template.Spec.SchedulerName = schedulingv1alpha1.SchedulerName })
 	e.create(job)
 	e.expectBound("", 1) // of two
+	e.do(start(e.Context()))
+	for _, p := range e.boundPods("") {
+		e.delete(p)
+	}
+	e.expectBound("", 1) // the other
+	group := e.expectGroup("Job/alone", 1)
+	e.createNodes(node("late", gpu(1)))
+	e.expectBound(group.Name, 1)
 	e.deleteWithPods(job)
 }
