@@ -91,21 +91,28 @@ func (e *env) eventually(what string, condition func(context.Context) (bool, str
 // condition waits until the job has a condition, and returns that. It fails when the job has ended in another way.
 func (e *env) condition(job trainingv1.Job, name string, want trainingv1.JobConditionType) trainingv1.JobCondition {
 	e.Helper()
-	var found trainingv1.JobCondition
-	e.eventually(fmt.Sprintf("job %s is %s", name, want), func(ctx context.Context) (bool, string) {
+	var found, ended *trainingv1.JobCondition
+	e.eventually(fmt.Sprintf("job %s is %s, or has ended", name, want), func(ctx context.Context) (bool, string) {
 		if err := shared.client.Get(ctx, client.ObjectKey{Namespace: e.namespace, Name: name}, job); err != nil {
 			return false, err.Error()
 		}
-		conditions := job.State().Conditions
-		i := slices.IndexFunc(conditions, func(c trainingv1.JobCondition) bool {
-			return c.Status == corev1.ConditionTrue && c.Type == want
-		})
-		if i >= 0 {
-			found = conditions[i]
+		for _, c := range job.State().Conditions {
+			if c.Status != corev1.ConditionTrue {
+				continue
+			}
+			if c.Type == want {
+				found = &c
+			}
+			if c.Type == trainingv1.JobSucceeded || c.Type == trainingv1.JobFailed {
+				ended = &c
+			}
 		}
-		return i >= 0, fmt.Sprintf("%+v", conditions)
+		return found != nil || ended != nil, fmt.Sprintf("%+v", job.State().Conditions)
 	})
-	return found
+	if found == nil {
+		e.Fatalf("job %s is not %s but %s: %s", name, want, ended.Type, ended.Message)
+	}
+	return *found
 }
 
 // pods are the pods of the namespace, by name.

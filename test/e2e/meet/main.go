@@ -36,9 +36,7 @@ func main() {
 	case "crash":
 		err = crash(os.Args[2:])
 	case "stay":
-		stop := make(chan os.Signal, 1)
-		signal.Notify(stop, syscall.SIGTERM)
-		<-stop
+		stay()
 	case "eat":
 		eat()
 	default:
@@ -71,6 +69,13 @@ func ranks(addressVar, portVar, rankVar, sizeVar string) error {
 	}
 	fmt.Printf("rank %d of %d: the ranks add up to %d\n", rank, size, sum)
 	return <-served
+}
+
+// stay waits until the program is told to stop.
+func stay() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	<-stop
 }
 
 // attempt is how often this pod was replaced before.

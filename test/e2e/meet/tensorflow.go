@@ -36,7 +36,8 @@ func tensorflow() error {
 			return err
 		}
 		fmt.Printf("ps %d heard all workers\n", task.Index)
-		select {}
+		stay()
+		return nil
 	}
 	for i, address := range config.Cluster["ps"] {
 		host, port, err := net.SplitHostPort(address)
