@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	gangs "github.com/muster-scheduling/muster/internal/gang"
@@ -120,4 +121,25 @@ func TestManyWaitingGangsHoldNothing(t *testing.T) {
 		e.expectBound(name, 8)
 	}
 	e.expectReason(gangs.ExceedsCluster, 10)
+}
+
+// Members that were told to stop and end without an error have not succeeded: one that replaces them is not let in alone.
+func TestStoppedMembersHaveNotSucceeded(t *testing.T) {
+	e := setUp(t, node("node", cpu(2)))
+	pods := e.gang("gang", 2, cpu(1), func(p *corev1.Pod) { p.Finalizers = []string{"test.muster.dev/held"} })
+	e.expectBound("gang", 2)
+	e.delete(pods[0], pods[1])
+	for _, p := range pods {
+		ended := p.DeepCopy()
+		ended.Status.Phase = corev1.PodSucceeded
+		e.do(e.client.Status().Patch(e.Context(), ended, client.MergeFrom(p)))
+	}
+	e.createPods(pod("gang-again", "gang", cpu(1)))
+	e.expectReason(gangs.WaitingForMembers, 1)
+	e.expectNoneBound("gang")
+	for _, p := range pods {
+		e.do(e.client.Patch(e.Context(), p, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))))
+	}
+	e.createPods(pod("gang-another", "gang", cpu(1)))
+	e.expectBound("gang", 2)
 }
