@@ -214,13 +214,10 @@ spec:
 func TestMPIJobVersions(t *testing.T) {
 	e := setUp(t, node("node", cpu(1)))
 	other := map[string]string{"v1": "v2beta1", "v2beta1": "v1"}
-	patch := func(version, name string, workers int, how client.Patch, options ...client.PatchOption) {
-		t.Helper()
-		e.do(e.client.Patch(t.Context(), mpiManifest(e, version, name, workers), how, options...))
-	}
 	apply := func(version, name string, workers int, owner string) {
 		t.Helper()
-		patch(version, name, workers, client.Apply, client.ForceOwnership, client.FieldOwner(owner))
+		e.do(e.client.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(mpiManifest(e, version, name, workers)),
+			client.ForceOwnership, client.FieldOwner(owner)))
 	}
 	e.withoutManager(func() {
 		for version := range other {
@@ -229,7 +226,7 @@ func TestMPIJobVersions(t *testing.T) {
 		}
 		e.nextSecond()
 		for version, edited := range other {
-			patch(edited, "created-"+version, 1, client.Merge, client.FieldOwner("editor"))
+			e.do(e.client.Patch(t.Context(), mpiManifest(e, edited, "created-"+version, 1), client.Merge, client.FieldOwner("editor")))
 			apply(edited, "applied-"+version, 1, "editor")
 		}
 	})
