@@ -17,7 +17,7 @@ const (
 	// quiet is for how long nobody may have written anything before a cluster counts as settled.
 	quiet = 3 * time.Second
 	// lookAtAll is how often all objects are counted.
-	lookAtAll = 100 * time.Millisecond
+	lookAtAll = 250 * time.Millisecond
 )
 
 // createJobs creates training jobs all at once, first a tenth of them and then all, and lets them run: how long it takes
@@ -175,7 +175,7 @@ func (s site) untilRunning(ctx context.Context, jobs int) error {
 		if running == jobs {
 			return nil
 		}
-		if err := sleep(ctx, 10*lookAtAll); err != nil {
+		if err := sleep(ctx, 4*lookAtAll); err != nil {
 			return fmt.Errorf("waiting for %d jobs to run, of which %d do: %w", jobs, running, err)
 		}
 	}
