@@ -89,6 +89,9 @@ func drawSubject(t *rapid.T) *corev1.Pod {
 	pod.Labels, pod.Annotations = drawMap(t), drawMap(t)
 	pod.Spec.SchedulerName = rapid.SampledFrom([]string{"", "muster", "default-scheduler"}).Draw(t, "scheduler")
 	pod.Spec.PriorityClassName = rapid.SampledFrom([]string{"", "a"}).Draw(t, "class")
+	pod.Spec.Hostname = rapid.SampledFrom([]string{"", "b"}).Draw(t, "hostname")
+	pod.Spec.RestartPolicy = rapid.SampledFrom([]corev1.RestartPolicy{"", "Always"}).Draw(t, "restart")
+	pod.Spec.RuntimeClassName = rapid.SampledFrom([]*string{nil, new(""), new("b")}).Draw(t, "runtime")
 	return pod
 }
 
@@ -108,6 +111,8 @@ func drawExpression(t *rapid.T, depth int) string {
 	literal := "'" + drawKey(t) + "'"
 	other := rapid.SampledFrom([]string{
 		literal, "pod.spec.schedulerName", "pod.spec.priorityClassName", "namespaceObject.metadata.name", of + "[" + literal + "]",
+		"pod.spec.?hostname.orValue(" + literal + ")", "pod.?spec.?runtimeClassName.orValue('a')", "pod.spec.restartPolicy", "pod.spec.runtimeClassName",
+		"pod.?metadata.?labels[?" + literal + "].orValue('b')", "pod.spec.hostname",
 		"pod.metadata.?labels[?" + literal + "].orValue('a')", "pod.metadata.?annotations[?'b'].orValue(" + literal + ")",
 	}).Draw(t, "text")
 	leaf := rapid.SampledFrom([]string{

@@ -6,6 +6,7 @@ import (
 	celast "github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // text is a part of an expression that is a string: its value, and whether there is one.
@@ -32,23 +33,28 @@ func textOf(e celast.Expr) text {
 	return nil
 }
 
-// nameOf is pod.spec.schedulerName and the like. What is empty is not there.
+// specNames are the fields of a pod's spec that are names. Manifests lack those that are empty.
+var specNames = map[string]func(*corev1.PodSpec) string{
+	"schedulerName":      func(s *corev1.PodSpec) string { return s.SchedulerName },
+	"priorityClassName":  func(s *corev1.PodSpec) string { return s.PriorityClassName },
+	"serviceAccountName": func(s *corev1.PodSpec) string { return s.ServiceAccountName },
+	"nodeName":           func(s *corev1.PodSpec) string { return s.NodeName },
+	"hostname":           func(s *corev1.PodSpec) string { return s.Hostname },
+	"subdomain":          func(s *corev1.PodSpec) string { return s.Subdomain },
+	"restartPolicy":      func(s *corev1.PodSpec) string { return string(s.RestartPolicy) },
+}
+
+// nameOf is pod.spec.schedulerName and the like, and namespaceObject.metadata.name.
 func nameOf(e celast.Expr) text {
-	var read func(*subject) string
-	switch {
-	case isField(e, "pod", "spec", "schedulerName"):
-		read = func(s *subject) string { return s.pod.Spec.SchedulerName }
-	case isField(e, "pod", "spec", "priorityClassName"):
-		read = func(s *subject) string { return s.pod.Spec.PriorityClassName }
-	case isField(e, "pod", "spec", "serviceAccountName"):
-		read = func(s *subject) string { return s.pod.Spec.ServiceAccountName }
-	case isField(e, "namespaceObject", "metadata", "name"):
+	if isField(e, "namespaceObject", "metadata", "name") {
 		return func(s *subject) (string, bool) { return s.namespace.Name, true }
-	default:
+	}
+	read := specNames[e.AsSelect().FieldName()]
+	if read == nil || e.AsSelect().IsTestOnly() || !isField(e.AsSelect().Operand(), "pod", "spec") {
 		return nil
 	}
 	return func(s *subject) (string, bool) {
-		value := read(s)
+		value := read(&s.pod.Spec)
 		return value, value != ""
 	}
 }
@@ -66,14 +72,24 @@ func entryOf(in, key celast.Expr) text {
 	}
 }
 
-// orValue is pod.metadata.?labels[?'key'].orValue(”).
+// orValue is pod.metadata.?labels[?'key'].orValue(”), or pod.spec.?hostname.orValue(”).
 func orValue(target, otherwise celast.Expr) text {
 	value := textOf(otherwise)
-	if value == nil || target.Kind() != celast.CallKind || target.AsCall().FunctionName() != operators.OptIndex {
+	if value == nil || target.Kind() != celast.CallKind {
 		return nil
 	}
-	in, key := target.AsCall().Args()[0], textOf(target.AsCall().Args()[1])
-	of := optionalMapOf(in)
+	if name := optionalNameOf(target.AsCall()); name != nil {
+		return func(s *subject) (string, bool) {
+			if name, there := name(s); there {
+				return name, true
+			}
+			return value(s)
+		}
+	}
+	if target.AsCall().FunctionName() != operators.OptIndex {
+		return nil
+	}
+	of, key := optionalMapOf(target.AsCall().Args()[0]), textOf(target.AsCall().Args()[1])
 	if of == nil || key == nil {
 		return nil
 	}
@@ -87,6 +103,43 @@ func orValue(target, otherwise celast.Expr) text {
 		}
 		return value(s)
 	}
+}
+
+// optionalNameOf is a name that may be missing: pod.spec.?hostname, pod.?spec.?hostname.
+func optionalNameOf(call celast.CallExpr) text {
+	of, field := optional(call)
+	read, runtimeClass := specNames[field], field == "runtimeClassName"
+	if read == nil && !runtimeClass || !isOptionalField(of, "spec") {
+		return nil
+	}
+	return func(s *subject) (string, bool) {
+		if runtimeClass {
+			if s.pod.Spec.RuntimeClassName == nil {
+				return "", false
+			}
+			return *s.pod.Spec.RuntimeClassName, true
+		}
+		value := read(&s.pod.Spec)
+		return value, value != ""
+	}
+}
+
+// optional returns what e.?field selects from, and the field; "" if the call is not that.
+func optional(call celast.CallExpr) (of celast.Expr, field string) {
+	if call.FunctionName() != operators.OptSelect || call.Args()[1].Kind() != celast.LiteralKind {
+		return nil, ""
+	}
+	name, _ := call.Args()[1].AsLiteral().(types.String)
+	return call.Args()[0], string(name)
+}
+
+// isOptionalField says whether an expression is pod.spec or pod.?spec, or that of the metadata: every pod has both.
+func isOptionalField(e celast.Expr, part string) bool {
+	if e.Kind() != celast.CallKind {
+		return isField(e, "pod", part)
+	}
+	of, field := optional(e.AsCall())
+	return field == part && of.Kind() == celast.IdentKind && of.AsIdent() == "pod"
 }
 
 // mapOf reads labels or annotations; what it returns is nil for a pod that has none, where CEL would fail.
@@ -107,19 +160,19 @@ func mapOf(e celast.Expr) func(*subject) map[string]string {
 	return nil
 }
 
-// optionalMapOf reads labels or annotations that may be missing: pod.metadata.?labels.
+// optionalMapOf reads labels or annotations that may be missing: pod.metadata.?labels, pod.?metadata.?labels.
 func optionalMapOf(e celast.Expr) func(*subject) map[string]string {
-	if e.Kind() != celast.CallKind || e.AsCall().FunctionName() != operators.OptSelect {
+	if e.Kind() != celast.CallKind {
 		return nil
 	}
-	of, field := e.AsCall().Args()[0], e.AsCall().Args()[1]
-	if !isField(of, "pod", "metadata") || field.Kind() != celast.LiteralKind {
+	of, field := optional(e.AsCall())
+	if field == "" || !isOptionalField(of, "metadata") {
 		return nil
 	}
-	switch field.AsLiteral() {
-	case types.String("labels"):
+	switch field {
+	case "labels":
 		return func(s *subject) map[string]string { return s.pod.Labels }
-	case types.String("annotations"):
+	case "annotations":
 		return func(s *subject) map[string]string { return s.pod.Annotations }
 	}
 	return nil
