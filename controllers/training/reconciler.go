@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -90,17 +91,22 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // find looks past the cache for pods that are not in it, adds those of the job that exist, and reports whether there are any.
 func (r *reconciler) find(ctx context.Context, job trainingv1.Job, names []string, pods map[string]*corev1.Pod) (bool, error) {
+	var mu sync.Mutex
 	found := false
-	for _, name := range names {
+	err := each(names, func(name string) error {
 		pod := &corev1.Pod{}
 		err := r.live.Get(ctx, client.ObjectKey{Namespace: job.GetNamespace(), Name: name}, pod)
-		if err == nil && metav1.IsControlledBy(pod, job) {
-			pods[name], found = pod, true
-		} else if client.IgnoreNotFound(err) != nil {
-			return false, fmt.Errorf("reading the pod %s/%s: %w", job.GetNamespace(), name, err)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading the pod %s/%s: %w", job.GetNamespace(), name, err)
 		}
-	}
-	return found, nil
+		if err == nil && metav1.IsControlledBy(pod, job) {
+			mu.Lock()
+			defer mu.Unlock()
+			pods[name], found = pod, true
+		}
+		return nil
+	})
+	return found, err
 }
 
 // isGone asks past the cache whether a job has been deleted.

@@ -106,7 +106,7 @@ func (w *world) reconcile() (reconcile.Result, error) {
 		kind: w.kind, client: w.client, live: w.client, recorder: w.events,
 		now: func() time.Time { return w.now },
 	}
-	return r.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: w.key})
+	return r.Reconcile(w.t.Context(), w.request())
 }
 
 // settle looks at the job until nothing is written any more, and returns when to look again.
@@ -245,3 +245,15 @@ func forPods(verb string, err error) func(string, client.Object) error {
 }
 
 var errForbidden = apierrors.NewForbidden(corev1.Resource("pods"), "p", fmt.Errorf("exceeded quota"))
+
+func (w *world) request() reconcile.Request { return reconcile.Request{NamespacedName: w.key} }
+
+// services are those that there are.
+func (w *world) services() *corev1.ServiceList {
+	w.t.Helper()
+	list := &corev1.ServiceList{}
+	if err := w.client.List(w.t.Context(), list); err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
