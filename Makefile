@@ -18,7 +18,7 @@ ldflags := -ldflags='-s -w -X k8s.io/component-base/version.gitVersion=$(kuberne
 # Where a race would hide: what several goroutines use at once. internal/gang and internal/resource start none, and are
 # covered by the plugins that call them. Nothing that contains kube-apiserver: compiling that a second time, for the race
 # detector, costs more than it finds.
-race := ./plugins/... ./controllers/... ./nodeagent/...
+race := ./plugins/... ./controllers/... ./webhooks/... ./nodeagent/...
 
 # All programs but the node agent, which needs cgo to load NVIDIA's library.
 programs := $(addprefix ./,$(filter-out cmd/muster-node-agent,$(wildcard cmd/*)))
@@ -52,7 +52,7 @@ test: build ## go vet and all tests; minutes on 2 cores, up to 45 on a machine t
 	@echo "all tests, those against a real API server among them"
 	@go test -vet=off -ldflags='-s -w' -p=2 -timeout=20m ./...
 	@echo "the API types, compared with those of Kubeflow's operators"
-	@go -C test/oracle test ./...
+	@go -C test/oracle test -count=1 ./... # it reads files of another module, which Go does not watch
 
 bench: ## throughput against upstream's gang scheduling and no scheduler at all; ARGS='-help' lists its flags
 	@go build -v $(ldflags) -o bin/bench ./test/bench 2>&1 | $(progress)
