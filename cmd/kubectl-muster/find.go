@@ -17,6 +17,7 @@ import (
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/kube"
 	"github.com/muster-scheduling/muster/cmd/kubectl-muster/query"
+	"github.com/muster-scheduling/muster/controllers/notebook"
 	"github.com/muster-scheduling/muster/controllers/training"
 	"github.com/muster-scheduling/muster/internal/explain"
 )
@@ -36,6 +37,7 @@ var objectTypes = append([]objectType{
 	{kind: "Job", names: []string{"job", "jobs"}, resource: kube.Jobs, grouped: true},
 	{kind: "JobSet", names: []string{"jobset", "jobsets"}, resource: kube.JobSets, grouped: true},
 	{kind: "TrainJob", names: []string{"trainjob", "trainjobs"}, resource: kube.TrainJobs},
+	{kind: "Notebook", names: []string{"notebook", "notebooks"}, resource: kube.Notebooks},
 	{kind: "LeaderWorkerSet", names: []string{"leaderworkerset", "leaderworkersets", "lws"}, resource: kube.LeaderWorkerSets, grouped: true},
 }, jobTypes()...)
 
@@ -98,6 +100,12 @@ func (s *session) find(ctx context.Context, t objectType, name string) (found, e
 		if err := s.checkTrainJob(ctx, title, name); err != nil {
 			return found{}, err
 		}
+	} else if t.resource == kube.Notebooks {
+		if err := s.checkNotebook(ctx, title, name); err != nil {
+			return found{}, err
+		}
+		kind, t, name = explain.KindPod, objectTypes[0], notebook.PodName(name)
+		title = fmt.Sprintf("%s %s/%s", t.kind, s.namespace, name)
 	} else if t.grouped {
 		var err error
 		if name, err = s.gangOf(ctx, t, title, name); err != nil {

@@ -40,7 +40,7 @@ func runningPod(nb *notebookv1.Notebook, started time.Time) *corev1.Pod {
 	set := testConfig().newStatefulSet(nb)
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: podName(nb.Name), Namespace: nb.Namespace, Labels: set.Spec.Template.Labels,
+			Name: PodName(nb.Name), Namespace: nb.Namespace, Labels: set.Spec.Template.Labels,
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: nb.Name, UID: "set-uid", Controller: new(true)}},
 		},
 		Spec: set.Spec.Template.Spec,

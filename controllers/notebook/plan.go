@@ -54,7 +54,7 @@ func decide(config Config, nb *notebookv1.Notebook, s seen) plan {
 		}
 	}
 	if _, err := idleTime(config, nb, s.pod); err != nil && p.problem == nil {
-		p.problem = &problem{reasonInvalidIdleTime, err.Error()}
+		p.problem = &problem{notebookv1.ReasonInvalidIdleTime, err.Error()}
 	}
 	return p
 }
@@ -68,9 +68,9 @@ func owns(nb *notebookv1.Notebook, object client.Object) bool {
 // taken is the problem that somebody else has a name.
 func taken(kind string, holder client.Object) *problem {
 	if owner := metav1.GetControllerOf(holder); owner != nil {
-		return &problem{reasonNameTaken, fmt.Sprintf("%s %s exists already and belongs to %s %s; rename one of the two",
+		return &problem{notebookv1.ReasonNameTaken, fmt.Sprintf("%s %s exists already and belongs to %s %s; rename one of the two",
 			kind, holder.GetName(), owner.Kind, owner.Name)}
 	}
-	return &problem{reasonNameTaken, fmt.Sprintf("%s %s exists already and does not belong to this notebook; delete it or rename the notebook",
+	return &problem{notebookv1.ReasonNameTaken, fmt.Sprintf("%s %s exists already and does not belong to this notebook; delete it or rename the notebook",
 		kind, holder.GetName())}
 }

@@ -87,7 +87,7 @@ func (r *reconciler) observe(ctx context.Context, nb *notebookv1.Notebook) (seen
 // cache: it lacks the label.
 func podOf(ctx context.Context, reader client.Reader, nb *notebookv1.Notebook) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
-	key := client.ObjectKey{Namespace: nb.Namespace, Name: podName(nb.Name)}
+	key := client.ObjectKey{Namespace: nb.Namespace, Name: PodName(nb.Name)}
 	if err := reader.Get(ctx, key, pod); apierrors.IsNotFound(err) {
 		return nil, nil
 	} else if err != nil {
@@ -99,7 +99,8 @@ func podOf(ctx context.Context, reader client.Reader, nb *notebookv1.Notebook) (
 	return pod, nil
 }
 
-func podName(notebook string) string { return notebook + "-0" }
+// PodName is the name of a notebook's pod.
+func PodName(notebook string) string { return notebook + "-0" }
 
 // isGone asks past the cache whether a notebook has been deleted.
 func (r *reconciler) isGone(ctx context.Context, nb *notebookv1.Notebook) (bool, error) {
@@ -117,7 +118,7 @@ func (r *reconciler) isGone(ctx context.Context, nb *notebookv1.Notebook) (bool,
 // trying again may help. It also returns when to look again.
 func (r *reconciler) carryOut(ctx context.Context, nb *notebookv1.Notebook, p *plan) (time.Duration, error) {
 	after := time.Duration(0)
-	if p.problem != nil && p.problem.reason == reasonNameTaken {
+	if p.problem != nil && p.problem.reason == notebookv1.ReasonNameTaken {
 		after = takenDelay
 	}
 	for _, object := range p.create {
@@ -128,7 +129,7 @@ func (r *reconciler) carryOut(ctx context.Context, nb *notebookv1.Notebook, p *p
 				p.problem = met
 			}
 		}
-		if err != nil || p.problem != nil && p.problem.reason == reasonNameTaken {
+		if err != nil || p.problem != nil && p.problem.reason == notebookv1.ReasonNameTaken {
 			return after, p.refuse("creating", object, err)
 		}
 	}
@@ -181,7 +182,7 @@ func (p *plan) refuse(doing string, object client.Object, err error) error {
 		return fmt.Errorf("%s %s %s: %w", doing, kindOf(object), object.GetName(), err)
 	}
 	err = fmt.Errorf("%s %s %s: %w", doing, kindOf(object), object.GetName(), err)
-	p.problem = &problem{reasonRefused, err.Error()}
+	p.problem = &problem{notebookv1.ReasonRefused, err.Error()}
 	if apierrors.IsInvalid(err) {
 		return nil // it will be as long as the notebook is the same
 	}

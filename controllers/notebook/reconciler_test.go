@@ -373,7 +373,7 @@ func TestNames(t *testing.T) {
 		nb := plain(t)
 		nb.Name = name
 		p := validate(nb)
-		if want == "" && p != nil || want != "" && (p == nil || p.reason != reasonInvalidName || !strings.Contains(p.message, want)) {
+		if want == "" && p != nil || want != "" && (p == nil || p.reason != notebookv1.ReasonInvalidName || !strings.Contains(p.message, want)) {
 			t.Errorf("%s: %+v, want %q", name, p, want)
 		}
 	}
@@ -387,7 +387,7 @@ func TestMalformedTemplates(t *testing.T) {
 		`{metadata: {name: nb}, spec: {template: {spec: {containers: [{name: nb, image: a, resources: {limits: {cpu: "much"}}}]}}}}`: "is not the spec of a pod",
 		`{metadata: {name: nb}, spec: {template: {}}}`:                                                                               "at least one container",
 	} {
-		if p := validate(readNotebook(t, text)); p == nil || p.reason != reasonInvalidTemplate || !strings.Contains(p.message, want) {
+		if p := validate(readNotebook(t, text)); p == nil || p.reason != notebookv1.ReasonInvalidTemplate || !strings.Contains(p.message, want) {
 			t.Errorf("%s: %+v, want %q", text, p, want)
 		}
 	}

@@ -73,7 +73,7 @@ func notebookOf(event *corev1.Event) string {
 	case "StatefulSet":
 		return about.Name
 	case "Pod":
-		name, is := strings.CutSuffix(about.Name, podName(""))
+		name, is := strings.CutSuffix(about.Name, PodName(""))
 		if is {
 			return name
 		}

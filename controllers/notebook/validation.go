@@ -8,15 +8,6 @@ import (
 	notebookv1 "github.com/muster-scheduling/muster/apis/notebook/v1"
 )
 
-// The reasons of the condition Degraded.
-const (
-	reasonInvalidName     = "InvalidName"
-	reasonInvalidTemplate = "InvalidTemplate"
-	reasonInvalidIdleTime = "InvalidIdleTime"
-	reasonNameTaken       = "NameTaken"
-	reasonRefused         = "Refused"
-)
-
 // maxNameLength is how long a notebook's name may be: its pod has a label of 63 characters at most with the name of the
 // StatefulSet's revision, which is the StatefulSet's name, a dash and a hash of 10 characters.
 const maxNameLength = validation.LabelValueMaxLength - 11
@@ -31,22 +22,22 @@ type problem struct {
 // checked again because a notebook may be older than the CRD.
 func validate(nb *notebookv1.Notebook) *problem {
 	if over := len(nb.Name) - maxNameLength; over > 0 {
-		return &problem{reasonInvalidName, fmt.Sprintf(
+		return &problem{notebookv1.ReasonInvalidName, fmt.Sprintf(
 			"metadata.name is too long by %d: the StatefulSet and the labels of its pod are named after it, and allow %d characters", over, maxNameLength)}
 	}
 	for _, msg := range validation.IsDNS1035Label(nb.Name) {
-		return &problem{reasonInvalidName, "metadata.name: " + msg + " (the Service is named after it)"}
+		return &problem{notebookv1.ReasonInvalidName, "metadata.name: " + msg + " (the Service is named after it)"}
 	}
 	template := nb.Spec.Template
 	if template.SpecError != "" {
-		return &problem{reasonInvalidTemplate, "spec.template.spec is not the spec of a pod: " + template.SpecError}
+		return &problem{notebookv1.ReasonInvalidTemplate, "spec.template.spec is not the spec of a pod: " + template.SpecError}
 	}
 	if len(template.Spec.Containers) == 0 {
-		return &problem{reasonInvalidTemplate, "spec.template.spec.containers: at least one container is needed; the first is the notebook's server"}
+		return &problem{notebookv1.ReasonInvalidTemplate, "spec.template.spec.containers: at least one container is needed; the first is the notebook's server"}
 	}
 	for i, c := range template.Spec.Containers {
 		if c.Image == "" {
-			return &problem{reasonInvalidTemplate, fmt.Sprintf("spec.template.spec.containers[%d].image: container %q has no image", i, c.Name)}
+			return &problem{notebookv1.ReasonInvalidTemplate, fmt.Sprintf("spec.template.spec.containers[%d].image: container %q has no image", i, c.Name)}
 		}
 	}
 	return nil

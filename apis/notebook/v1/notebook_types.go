@@ -58,6 +58,24 @@ func (r *rawJSON) UnmarshalJSON(data []byte) error {
 // as its spec says. A notebook with which nothing is wrong does not have it.
 const NotebookDegraded = "Degraded"
 
+// The reasons of NotebookDegraded. With all but ReasonInvalidIdleTime the notebook does not run as its spec says.
+const (
+	// ReasonInvalidName: the name is none that the StatefulSet, the Service and their labels can have.
+	ReasonInvalidName = "InvalidName"
+
+	// ReasonInvalidTemplate: the pod spec is malformed, or lacks something.
+	ReasonInvalidTemplate = "InvalidTemplate"
+
+	// ReasonInvalidIdleTime: IdleTimeAnnotation is no duration. The notebook is not stopped for being idle.
+	ReasonInvalidIdleTime = "InvalidIdleTime"
+
+	// ReasonNameTaken: a StatefulSet or Service of the notebook's name is not the notebook's.
+	ReasonNameTaken = "NameTaken"
+
+	// ReasonRefused: the API server does not take the StatefulSet or the Service.
+	ReasonRefused = "Refused"
+)
+
 // NotebookCondition is one condition of a notebook: one of its pod's, or Degraded. It has Kubeflow's shape, which is
 // older than metav1.Condition.
 type NotebookCondition struct {

@@ -55,6 +55,7 @@ var (
 	Jobs             = Resource{schema.GroupVersion{Group: "batch", Version: "v1"}, "jobs"}
 	JobSets          = Resource{schema.GroupVersion{Group: "jobset.x-k8s.io", Version: "v1alpha2"}, "jobsets"}
 	TrainJobs        = Resource{schema.GroupVersion{Group: "trainer.kubeflow.org", Version: "v1alpha1"}, "trainjobs"}
+	Notebooks        = Resource{schema.GroupVersion{Group: "kubeflow.org", Version: "v1"}, "notebooks"}
 	LeaderWorkerSets = Resource{schema.GroupVersion{Group: "leaderworkerset.x-k8s.io", Version: "v1"}, "leaderworkersets"}
 )
 

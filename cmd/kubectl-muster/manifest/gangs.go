@@ -8,9 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	notebookv1 "github.com/muster-scheduling/muster/apis/notebook/v1"
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
 	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
+	"github.com/muster-scheduling/muster/controllers/notebook"
 	"github.com/muster-scheduling/muster/controllers/training"
 	"github.com/muster-scheduling/muster/internal/explain"
 )
@@ -70,6 +72,8 @@ func (c *collection) add(o object) error {
 		return c.addTrainJob(o)
 	case trainerv1alpha1.GroupVersion.String() + " TrainingRuntime", trainerv1alpha1.GroupVersion.String() + " ClusterTrainingRuntime":
 		return nil
+	case "kubeflow.org/v1 Notebook", "kubeflow.org/v1beta1 Notebook", "kubeflow.org/v1alpha1 Notebook":
+		return c.addNotebook(o)
 	case podgroupv1alpha1.SchemeGroupVersion.String() + " PodGroup":
 		var group podgroupv1alpha1.PodGroup
 		if err := o.decode(&group); err != nil {
@@ -112,6 +116,21 @@ func (c *collection) addPod(o object) error {
 	pod.Name = o.Name
 	c.forMuster(o.title(), &pod.Spec)
 	c.addMember(o.title(), pod)
+	return nil
+}
+
+// addNotebook takes in the pod of a notebook.
+func (c *collection) addNotebook(o object) error {
+	var nb notebookv1.Notebook
+	if err := o.decode(&nb); err != nil {
+		return err
+	}
+	nb.Name = o.Name
+	pod, err := notebook.Preview(notebook.Config{}, &nb)
+	if err != nil {
+		return err
+	}
+	c.addMembers(o, []corev1.Pod{*pod})
 	return nil
 }
 
