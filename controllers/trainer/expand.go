@@ -84,36 +84,45 @@ func (e *expansion) check() error {
 	if len(e.Spec.ReplicatedJobs) == 0 {
 		return badRuntime("it has no replicatedJobs")
 	}
-	for i := range e.Spec.ReplicatedJobs {
-		rjob := &e.Spec.ReplicatedJobs[i]
-		if rjob.TemplateError != "" {
-			return badRuntime("the template of its job %s is no Job: %s", rjob.Name, rjob.TemplateError)
-		}
-		if len(rjob.Template.Spec.Template.Spec.Containers) == 0 {
-			return badRuntime("its job %s has no container", rjob.Name)
-		}
+	if len(e.ofStep(trainerv1alpha1.AncestorTrainer)) > 1 {
+		return badRuntime("more than one of its jobs has the label %s: %s", trainerv1alpha1.AncestorLabel, trainerv1alpha1.AncestorTrainer)
 	}
-	for _, rjob := range e.Spec.ReplicatedJobs {
-		for _, d := range rjob.DependsOn {
-			if e.jobNamed(d.Name) == nil {
-				return badRuntime("its job %s waits for the job %s, which it does not have", rjob.Name, d.Name)
-			}
+	for i := range e.Spec.ReplicatedJobs {
+		if err := e.checkJob(&e.Spec.ReplicatedJobs[i]); err != nil {
+			return err
 		}
 	}
 	if cycle := findCycle(e.Spec.ReplicatedJobs); cycle != "" {
 		return badRuntime("its job %s waits for itself", cycle)
 	}
-	if policy := e.Spec.FailurePolicy; policy != nil {
-		for i, rule := range policy.Rules {
-			for _, pattern := range rule.OnJobFailureMessagePatterns {
-				if _, err := regexp.Compile(pattern); err != nil {
-					return badRuntime("failurePolicy.rules[%d]: %w", i, err)
-				}
-			}
+	return e.checkFailurePolicy()
+}
+
+func (e *expansion) checkJob(rjob *trainerv1alpha1.ReplicatedJob) error {
+	if rjob.TemplateError != "" {
+		return badRuntime("the template of its job %s is no Job: %s", rjob.Name, rjob.TemplateError)
+	}
+	if len(rjob.Template.Spec.Template.Spec.Containers) == 0 {
+		return badRuntime("its job %s has no container", rjob.Name)
+	}
+	for _, d := range rjob.DependsOn {
+		if e.jobNamed(d.Name) == nil {
+			return badRuntime("its job %s waits for the job %s, which it does not have", rjob.Name, d.Name)
 		}
 	}
-	if len(e.ofStep(trainerv1alpha1.AncestorTrainer)) > 1 {
-		return badRuntime("more than one of its jobs has the label %s: %s", trainerv1alpha1.AncestorLabel, trainerv1alpha1.AncestorTrainer)
+	return nil
+}
+
+func (e *expansion) checkFailurePolicy() error {
+	if e.Spec.FailurePolicy == nil {
+		return nil
+	}
+	for i, rule := range e.Spec.FailurePolicy.Rules {
+		for _, pattern := range rule.OnJobFailureMessagePatterns {
+			if _, err := regexp.Compile(pattern); err != nil {
+				return badRuntime("failurePolicy.rules[%d]: %w", i, err)
+			}
+		}
 	}
 	return nil
 }

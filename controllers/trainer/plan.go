@@ -25,6 +25,9 @@ type observed struct {
 	runtime   *trainerv1alpha1.TrainingRuntimeSpec
 	noRuntime string
 
+	// deprecated says that the runtime should not be used any more.
+	deprecated bool
+
 	// jobSetServed says whether the cluster has the kind JobSet. It is looked for only where set is nil.
 	jobSetServed bool
 
@@ -159,6 +162,9 @@ func (p *pass) prepare() bool {
 	case err != nil:
 		p.fail(reasonInvalid, "TrainJob %s is not valid: %v", p.job.Name, err)
 		return false
+	}
+	if p.seen.deprecated {
+		p.events = append(p.events, event{corev1.EventTypeWarning, "RuntimeDeprecated", fmt.Sprintf("The runtime %s is deprecated; a later one should be used", p.job.Spec.RuntimeRef.Name)})
 	}
 	made.JobSet = p.seen.jobSetServed
 	p.set, p.store = made, made

@@ -137,21 +137,22 @@ func (r *reconciler) observeSet(ctx context.Context, job *trainerv1alpha1.TrainJ
 
 func (r *reconciler) observeRuntime(ctx context.Context, job *trainerv1alpha1.TrainJob, seen *observed) error {
 	ref := job.Spec.RuntimeRef
-	var err error
+	var runtime client.Object
+	key := client.ObjectKey{Name: ref.Name}
 	if runtimeKind(ref) == trainerv1alpha1.TrainingRuntimeKind {
-		runtime := &trainerv1alpha1.TrainingRuntime{}
-		err = r.client.Get(ctx, client.ObjectKey{Namespace: job.Namespace, Name: ref.Name}, runtime)
-		seen.runtime = &runtime.Spec
+		own := &trainerv1alpha1.TrainingRuntime{}
+		key.Namespace, runtime, seen.runtime = job.Namespace, own, &own.Spec
 	} else {
-		runtime := &trainerv1alpha1.ClusterTrainingRuntime{}
-		err = r.client.Get(ctx, client.ObjectKey{Name: ref.Name}, runtime)
-		seen.runtime = &runtime.Spec
+		shared := &trainerv1alpha1.ClusterTrainingRuntime{}
+		runtime, seen.runtime = shared, &shared.Spec
 	}
+	err := r.client.Get(ctx, key, runtime)
 	if apierrors.IsNotFound(err) {
 		seen.runtime = nil
 		seen.noRuntime = fmt.Sprintf("There is no %s %s; the job starts when there is", runtimeKind(ref), ref.Name)
 		return nil
 	}
+	seen.deprecated = runtime.GetLabels()[trainerv1alpha1.SupportLabel] == trainerv1alpha1.SupportDeprecated
 	return err
 }
 

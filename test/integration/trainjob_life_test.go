@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
@@ -123,6 +124,28 @@ func TestTrainJobSuspended(t *testing.T) {
 	e.expectEnvironment(e.podAt("job-node-0", 0), "node", map[string]string{"VERSION": "2"})
 	if !first.Before(seen.Status.StartTime) {
 		e.Errorf("started at %v, resumed at %v", first, seen.Status.StartTime)
+	}
+}
+
+// Pods that the cluster takes away are replaced, without limit: that is no failure of the program.
+func TestTrainJobEvicted(t *testing.T) {
+	e := setUp(t, node("node", cpu(2)))
+	e.runtime(steeredRuntime("", ""))
+	job := e.steeredJob("job", "")
+	e.create(job)
+	e.expectStates(job, "Created Running")
+	e.mayBreak("job")
+	for i := range 2 {
+		before := e.podAt("job-node-0", i)
+		e.do(e.clients.PolicyV1().Evictions(e.namespace).Evict(e.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: before.Name, Namespace: e.namespace}}))
+		e.expectGone(before)
+		if after := e.podAt("job-node-0", i); after.UID == before.UID {
+			e.Error("an evicted pod is there")
+		}
+	}
+	seen := e.expectStates(job, "Created Running")
+	if seen.Status.Restarts != 0 {
+		e.Errorf("restarts: %+v", seen.Status)
 	}
 }
 
