@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/muster-scheduling/muster/controllers/firm"
 	"github.com/muster-scheduling/muster/controllers/gangs"
 	"github.com/muster-scheduling/muster/controllers/notebook"
 	"github.com/muster-scheduling/muster/controllers/trainer"
@@ -55,7 +56,7 @@ func (o *options) all() []controller {
 	}
 	return append(all, controller{"notebook", "Notebook", func(ctx context.Context, m manager.Manager) error {
 		return notebook.Setup(ctx, m, o.notebooks.settings())
-	}}, controller{"gangs", "PodGroup", gangs.Setup}, controller{"trainer", "TrainJob", trainer.Setup})
+	}}, controller{"gangs", "PodGroup", gangs.Setup}, controller{"gangs", "firm Pod", firm.Setup}, controller{"trainer", "TrainJob", trainer.Setup})
 }
 
 // families are the names of all families of controllers, sorted.

@@ -21,7 +21,10 @@ func Ranks(object, job *unstructured.Unstructured, pod *corev1.Pod) []corev1.Env
 	var place place
 	switch object.GetKind() {
 	case "Job":
-		place = inJob(object, pod)
+		// Of a set of Jobs that is no JobSet here, such as a TrainJob's, whoever made it tells the ranks.
+		if _, ofSet := pod.Labels[jobSetLabel]; !ofSet {
+			place = inJob(object, pod)
+		}
 	case "JobSet":
 		place = inJobSet(object, job, pod)
 	case "LeaderWorkerSet":

@@ -245,6 +245,24 @@ func TestFirmNotebooks(t *testing.T) {
 	}
 }
 
+// A notebook that was made firm, and cannot be since others use the guarantee, waits for some seconds only.
+func TestFirmNotebookThatDoesNotFit(t *testing.T) {
+	e := setUp(t, nodes(1, gpu(8))...)
+	e.queue("desk", guarantee(gpu(1)))
+	e.create(pod("server", "", gpu(1), e.ofQueue("desk"), firm))
+	e.expectPodBound("server")
+	notebook := pod("notebook", "", gpu(1), podLabel("notebook-name", "notebook"), e.ofQueue("desk"))
+	e.create(notebook)
+	if notebook.Annotations[schedulingv1alpha1.PreemptibleAnnotation] != "false" {
+		e.Errorf("it has the annotations %v", notebook.Annotations)
+	}
+	e.expectPodBound("notebook")
+	if bound := e.seen("notebook"); bound.Annotations[schedulingv1alpha1.PreemptibleAnnotation] != "" {
+		e.Errorf("it is bound with the annotations %v", bound.Annotations)
+	}
+	e.expectEvent("Pod", "notebook", "NotFirm", "it starts as one that may be evicted")
+}
+
 // While nobody serves webhooks, pods are what they say themselves, and run alone. Those that replace them wait for nobody.
 func TestPodsRunAloneWithoutWebhooks(t *testing.T) {
 	e := setUp(t, nodes(1, gpu(1))...)
