@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	mpiv2beta1 "github.com/kubeflow/mpi-operator/pkg/apis/kubeflow/v2beta1"
+	upstreamtrainer "github.com/kubeflow/trainer/v2/pkg/apis/trainer/v1alpha1"
 	upstreamv18 "github.com/kubeflow/training-operator-1.8/pkg/apis/kubeflow.org/v1"
 	upstreamv1 "github.com/kubeflow/training-operator/pkg/apis/kubeflow.org/v1"
 	kjson "sigs.k8s.io/json"
 
+	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	trainingv2beta1 "github.com/muster-scheduling/muster/apis/training/v2beta1"
 )
@@ -19,6 +21,9 @@ type kind struct {
 	apiVersion, name string
 	upstream, ours   func() any // empty objects
 	lists            func() (upstream, ours any)
+	// byHand are kinds that are compared by the manifests in testdata alone: those of others use fields of later releases,
+	// and ours have no types for what nobody says in such an object.
+	byHand bool
 	// more are the fields that only ours have: of the other version of the kind, and what Muster tells in the status.
 	more []string
 }
@@ -45,6 +50,11 @@ var kinds = []kind{
 			toldInStatus...)},
 	{apiVersion: "kubeflow.org/v2beta1", name: "MPIJob", upstream: empty[mpiv2beta1.MPIJob], ours: empty[trainingv2beta1.MPIJob],
 		lists: lists[mpiv2beta1.MPIJobList, trainingv2beta1.MPIJobList], more: append([]string{"spec.cleanPodPolicy", "spec.mainContainer"}, toldInStatus...)},
+	{apiVersion: "trainer.kubeflow.org/v1alpha1", name: "TrainJob", byHand: true, upstream: empty[upstreamtrainer.TrainJob], ours: empty[trainerv1alpha1.TrainJob]},
+	{apiVersion: "trainer.kubeflow.org/v1alpha1", name: "TrainingRuntime", byHand: true, upstream: empty[upstreamtrainer.TrainingRuntime],
+		ours: empty[trainerv1alpha1.TrainingRuntime]},
+	{apiVersion: "trainer.kubeflow.org/v1alpha1", name: "ClusterTrainingRuntime", byHand: true, upstream: empty[upstreamtrainer.ClusterTrainingRuntime],
+		ours: empty[trainerv1alpha1.ClusterTrainingRuntime]},
 }
 
 func empty[T any]() any { return new(T) }
