@@ -96,7 +96,7 @@ func TestAPodOutOfSightIsNotLost(t *testing.T) {
 	before, writes := w.pod("tf-worker-0").UID, w.writes.Load()
 	hidden := w.pod("tf-worker-1")
 	stale := fake.NewClientBuilder().WithScheme(testScheme(t)).WithObjects(w.job().(client.Object), w.pod("tf-worker-0"), w.group()).
-		WithLists(w.services()).WithIndex(&corev1.Pod{}, w.kind.ownerIndex(), w.kind.indexOwner).
+		WithStatusSubresource(w.job().(client.Object)).WithLists(w.services()).WithIndex(&corev1.Pod{}, w.kind.ownerIndex(), w.kind.indexOwner).
 		WithIndex(&corev1.Service{}, w.kind.ownerIndex(), w.kind.indexOwner).Build()
 	r := &reconciler{kind: w.kind, client: stale, live: w.client, recorder: w.events, now: func() time.Time { return w.now }}
 	if _, err := r.Reconcile(t.Context(), w.request()); err != nil || w.writes.Load() != writes {
