@@ -88,7 +88,12 @@ func (r *reconciler) storeSet(ctx context.Context, job *trainerv1alpha1.TrainJob
 // be created once, whatever the caches say.
 func (r *reconciler) createOne(ctx context.Context, job *trainerv1alpha1.TrainJob, object client.Object) error {
 	wanted := object.DeepCopyObject().(client.Object)
-	err := r.client.Create(ctx, object)
+	var options []client.CreateOption
+	switch object.(type) {
+	case *corev1.Secret, *corev1.PersistentVolumeClaim:
+		options = append(options, client.DisableReadYourWritesConsistency) // or the cache would have to hold all of them
+	}
+	err := r.client.Create(ctx, object, options...)
 	if !apierrors.IsAlreadyExists(err) {
 		if err != nil {
 			return fmt.Errorf("creating %s: %w", r.describe(object), err)
