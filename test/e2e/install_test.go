@@ -33,6 +33,7 @@ func install(ctx context.Context, ready func(what string)) error {
 	for _, args := range [][]string{
 		{"apply", "-f", "dns.yaml"},
 		{"apply", "-k", directory},
+		{"apply", "-k", filepath.Join(shared.plan.Root, "manifests", "pod-policies")},
 		{"-n", "kube-system", "rollout", "status", "deployment", "--timeout=3m"},
 	} {
 		if _, err := kubectl(ctx, args...); err != nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os/exec"
 	"testing"
 
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
@@ -10,6 +11,22 @@ import (
 func TestPyTorchRanksMeet(t *testing.T) {
 	e := setUp(t)
 	e.apply("pytorchjob.yaml")
+	e.expectTorchRanks()
+}
+
+// TestPyTorchItself runs PyTorch with gloo, where the machine has it.
+func TestPyTorchItself(t *testing.T) {
+	status, err := exec.CommandContext(t.Context(), "dpkg-query", "--show", "--showformat=${Status}", "python3-torch").Output()
+	if err != nil || string(status) != "install ok installed" {
+		t.Skip("the Debian package python3-torch is not installed on this machine")
+	}
+	e := setUp(t)
+	e.apply("torch.yaml")
+	e.expectTorchRanks()
+}
+
+func (e *env) expectTorchRanks() {
+	e.Helper()
 	e.condition(&trainingv1.PyTorchJob{}, "torch", trainingv1.JobSucceeded)
 	e.gang(3, "torch-master-0", "torch-worker-0", "torch-worker-1")
 	for rank, pod := range []string{"torch-master-0", "torch-worker-0", "torch-worker-1"} {

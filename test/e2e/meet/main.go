@@ -3,6 +3,7 @@
 // gigabytes.
 //
 //	meet pytorch     reads the environment as torch.distributed does with init_method env://
+//	meet torchrun    reads it as torchrun does
 //	meet jax         as the examples of jax.distributed.initialize do
 //	meet tensorflow  as a parameter server or worker of TensorFlow does
 //	meet stay        runs until it is stopped
@@ -29,6 +30,8 @@ func main() {
 	switch os.Args[1] {
 	case "pytorch":
 		err = ranks("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
+	case "torchrun":
+		err = ranks("PET_MASTER_ADDR", "PET_MASTER_PORT", "PET_NODE_RANK", "PET_NNODES")
 	case "jax":
 		err = ranks("COORDINATOR_ADDRESS", "COORDINATOR_PORT", "PROCESS_ID", "NUM_PROCESSES")
 	case "tensorflow":
