@@ -1,6 +1,7 @@
 package training
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,9 +19,10 @@ const (
 )
 
 // judge says what follows from a failed pod. What the cluster does to a pod is no failure of the program, so such a pod is
-// replaced under every restart policy. A pod that the kubelet evicted may have used more than it may, so that counts.
+// replaced under every restart policy. A pod that the kubelet evicted may have used more than it may, and one that it refused
+// may ask for what no node has, so that counts.
 func judge(pod *corev1.Pod, container string, policy trainingv1.RestartPolicy) verdict {
-	if pod.Status.Reason == "Evicted" {
+	if pod.Status.Reason == "Evicted" || refused(pod) {
 		return restart
 	}
 	if disrupted(pod) {
@@ -49,6 +51,17 @@ func disrupted(pod *corev1.Pod) bool {
 		return true
 	}
 	return false
+}
+
+// refused says whether the kubelet did not take the pod, though the scheduler had found room: for example because a GPU broke
+// meanwhile, or because somebody else was faster.
+func refused(pod *corev1.Pod) bool {
+	reason := pod.Status.Reason
+	switch reason {
+	case "UnexpectedAdmissionError", "TopologyAffinityError", "NodeAffinity", "NodePorts", "TaintToleration":
+		return true
+	}
+	return strings.HasPrefix(reason, "OutOf") // OutOfcpu, OutOfnvidia.com/gpu and so on
 }
 
 // disruption says why and since when the cluster takes a pod away. Nil: it does not, or does not say so.

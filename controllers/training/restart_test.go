@@ -32,6 +32,8 @@ func TestJudge(t *testing.T) {
 		{"node lost", never, []podOption{because("NodeLost")}, replace},
 		{"node shut down", never, []podOption{because("Terminated")}, replace},
 		{"evicted by the kubelet", never, []podOption{because("Evicted"), preempted()}, restart},
+		{"refused by the kubelet", never, []podOption{because("UnexpectedAdmissionError")}, restart},
+		{"refused for a resource", byCode, []podOption{because("OutOfnvidia.com/gpu")}, restart},
 		{"past its own deadline", never, []podOption{because("DeadlineExceeded")}, fail},
 	}
 	for _, tt := range tests {
