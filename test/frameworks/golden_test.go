@@ -1,12 +1,14 @@
 package frameworks
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -21,7 +23,21 @@ type golden struct {
 
 func goldens(t *testing.T) []golden {
 	t.Helper()
-	const folder = "../../controllers/training/testdata"
+	all := goldensIn(t, "../../controllers/training/testdata")
+	for _, g := range goldensIn(t, "../../controllers/trainer/testdata") {
+		if framework, ok := trainJobs[g.name]; ok {
+			g.name, g.kind = "trainjob "+g.name, "TrainJob of "+framework
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+// trainJobs are the golden files of TrainJobs whose pods all train, with the frameworks that do.
+var trainJobs = map[string]string{"elastic": "torch", "jax": "jax", "release-2.3": "torch", "xgboost": "xgboost"}
+
+func goldensIn(t *testing.T, folder string) []golden {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.out.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("files %v, error %v", files, err)
@@ -41,11 +57,32 @@ func goldens(t *testing.T) []golden {
 				g.pods = append(g.pods, pod)
 			case "Service":
 				g.services = append(g.services, read[corev1.Service](t, document))
+			case "Job":
+				g.pods = append(g.pods, podsOf(read[batchv1.Job](t, document))...)
 			}
 		}
 		all = append(all, g)
 	}
 	return all
+}
+
+// podsOf are the pods that Kubernetes makes of an indexed Job.
+func podsOf(job batchv1.Job) []corev1.Pod {
+	var pods []corev1.Pod
+	for i := range *job.Spec.Completions {
+		template := job.Spec.Template.DeepCopy()
+		pod := corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+		pod.Name, pod.Namespace = fmt.Sprintf("%s-%d", job.Name, i), job.Namespace
+		pod.Spec.Hostname = pod.Name
+		for _, on := range []*map[string]string{&pod.Labels, &pod.Annotations} {
+			if *on == nil {
+				*on = map[string]string{}
+			}
+			(*on)[batchv1.JobCompletionIndexAnnotation] = fmt.Sprint(i)
+		}
+		pods = append(pods, pod)
+	}
+	return pods
 }
 
 // forgetOwn takes an address of the user's own out of a pod: the job shall meet where the controller says.
@@ -138,7 +175,7 @@ func TestEveryVariableCounts(t *testing.T) {
 // injected says whether a variable is one of a framework's.
 func injected(v corev1.EnvVar) bool {
 	return !slices.Contains(nobodyReads, v.Name) && slices.ContainsFunc([]string{"MASTER_", "WORLD_", "RANK", "PET_", "COORDINATOR_",
-		"NUM_PROCESSES", "PROCESS_ID", "WORKER_", "TF_CONFIG", "MX_CONFIG", "DMLC_", "PADDLE_"}, func(prefix string) bool {
+		"NUM_PROCESSES", "PROCESS_ID", "WORKER_", "TF_CONFIG", "MX_CONFIG", "DMLC_", "PADDLE_", "JAX_"}, func(prefix string) bool {
 		return strings.HasPrefix(v.Name, prefix)
 	})
 }
@@ -147,13 +184,14 @@ func injected(v corev1.EnvVar) bool {
 // address of the store itself, and tells them to what it starts.
 func unused(g golden, variable string) bool {
 	static := slices.Contains([]string{"PET_MASTER_ADDR", "PET_MASTER_PORT", "PET_NODE_RANK"}, variable)
-	return g.name == "pytorch-elastic" && (static || !strings.HasPrefix(variable, "PET_"))
+	return (g.name == "pytorch-elastic" || g.name == "trainjob elastic") && (static || !strings.HasPrefix(variable, "PET_"))
 }
 
 // addressed are services that the processes of a job meet at.
 var addressed = map[string]string{
 	"jax": "jax-worker-0", "mx": "mx-scheduler-0", "paddle-ps": "paddle-master-0", "pytorch-master": "ddp-master-0",
 	"pytorch-workers": "flat-worker-0", "tf-chief": "eval-chief-0", "tf-dynamic": "dyn-ps-0", "tf-ps-worker": "mnist-worker-0", "xgboost": "xgb-master-0",
+	"trainjob release-2.3": "llm", "trainjob jax": "job",
 }
 
 // TestObjectsThatAreMissing takes away one service after the other, and makes each one useless.
@@ -172,6 +210,9 @@ func TestObjectsThatAreMissing(t *testing.T) {
 			continue
 		}
 		for what, spoil := range spoils {
+			if strings.HasPrefix(g.kind, "TrainJob") && (what == "another port" || what == "leads to them all") {
+				continue // one service has all the names
+			}
 			t.Run(g.name+" "+what, func(t *testing.T) {
 				services := slices.Clone(g.services)
 				for i := range services {

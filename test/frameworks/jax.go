@@ -14,3 +14,15 @@ func readJAX(j *job) {
 		})
 	}
 }
+
+// readJAXByItself does what jax.distributed.initialize does with no arguments: it reads variables of its own.
+func readJAXByItself(j *job) {
+	j.agree("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES")
+	j.ranks(len(j.processes), func(p *process) []int { return []int{p.number("JAX_PROCESS_ID")} })
+	for _, p := range j.processes {
+		if n := p.number("JAX_NUM_PROCESSES"); n != len(j.processes) {
+			p.fault("JAX_NUM_PROCESSES=%d of %d", n, len(j.processes))
+		}
+		p.reach(p.text("JAX_COORDINATOR_ADDRESS"), "the coordinator", func(there *process) bool { return there.env["JAX_PROCESS_ID"] == "0" })
+	}
+}

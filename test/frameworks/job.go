@@ -17,14 +17,19 @@ var readers = map[string]func(*job){
 	"PyTorchJob": readPyTorch,
 	"TFJob":      readTensorFlow,
 	"XGBoostJob": readXGBoost,
+
+	"TrainJob of jax":     readJAXByItself,
+	"TrainJob of torch":   readTorchrun,
+	"TrainJob of xgboost": readTracker,
 }
 
 // mainContainers are the containers whose programs are looked at; those beside them are told the same or nothing.
 var mainContainers = map[string]string{
 	"JAXJob": "jax", "MXJob": "mxnet", "PaddleJob": "paddle", "PyTorchJob": "pytorch", "TFJob": "tensorflow", "XGBoostJob": "xgboost",
+	"TrainJob of jax": "node", "TrainJob of torch": "node", "TrainJob of xgboost": "node",
 }
 
-// Check says what would go wrong when the pods of one job, of such a kind, start with these services around them: nil if
+// Check says what would go wrong when the pods of one job, of such a kind ("TrainJob of torch" and the like for TrainJobs), start with these services around them: nil if
 // they would all meet. Pods need not run; one that has no address yet is given one.
 func Check(kind string, pods []corev1.Pod, services []corev1.Service) error {
 	read := readers[kind]

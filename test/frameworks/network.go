@@ -25,11 +25,36 @@ func (p *process) dial(address string) (*process, error) {
 			return other, other.listens(int32(number))
 		}
 	}
+	if other := p.job.hostNamed(host, p.pod.Namespace); other != nil {
+		return other, other.listens(int32(number))
+	}
 	service, err := p.resolve(host)
 	if err != nil {
 		return nil, err
 	}
 	return p.behind(service, int32(number))
+}
+
+// hostNamed returns the process whose pod has a name of its own, HOSTNAME.SUBDOMAIN, from a headless service of the name of
+// the subdomain; nil if there is none.
+func (j *job) hostNamed(host, namespace string) *process {
+	name, rest, _ := strings.Cut(host, ".")
+	subdomain, zone, _ := strings.Cut(rest, ".")
+	if zone != "" && !strings.HasPrefix(zone+".", namespace+".svc.") {
+		return nil
+	}
+	for _, p := range j.processes {
+		if p.pod.Spec.Hostname != name || p.pod.Spec.Subdomain != subdomain || p.pod.Namespace != namespace {
+			continue
+		}
+		for _, s := range j.services {
+			if s.Name == subdomain && s.Namespace == namespace && s.Spec.ClusterIP == corev1.ClusterIPNone && s.Spec.PublishNotReadyAddresses &&
+				len(s.Spec.Selector) > 0 && labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(p.pod.Labels)) {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // reach notes a fault of p unless a connection to the address leads to the process that is expected there.

@@ -45,6 +45,26 @@ func readPyTorch(j *job) {
 	}
 }
 
+// readTorchrun does what torchrun does, where the program is always started by it.
+func readTorchrun(j *job) {
+	if j.processes[0].has("PET_RDZV_BACKEND") {
+		readElastic(j)
+		return
+	}
+	j.agree("PET_NNODES", "PET_NPROC_PER_NODE", "PET_MASTER_ADDR", "PET_MASTER_PORT")
+	j.ranks(len(j.processes), func(p *process) []int { return []int{p.number("PET_NODE_RANK")} })
+	for _, p := range j.processes {
+		p.text("PET_NPROC_PER_NODE")
+		run := p.torchrun()
+		if run.least != len(j.processes) || run.most != len(j.processes) {
+			p.fault("torchrun waits for %d to %d nodes of %d", run.least, run.most, len(j.processes))
+		}
+		p.reach(net.JoinHostPort(run.masterAddress, fmt.Sprint(run.masterPort)), "the store", func(there *process) bool {
+			return there.env["PET_NODE_RANK"] == "0"
+		})
+	}
+}
+
 // readElastic does what torchrun does with a rendezvous: all nodes go to one endpoint, that of one of them with c10d and
 // that of a server elsewhere with etcd, unless each is to run by itself.
 func readElastic(j *job) {

@@ -4,6 +4,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // readXGBoost does what programs for XGBoost and LightGBM do. Rank 0 runs the tracker at the master's address, where all
@@ -40,5 +42,21 @@ func (p *process) readMachines(machines []string) {
 	}
 	if slices.Sort(machines); len(slices.Compact(machines)) != len(p.job.processes) {
 		p.fault("a machine is listed twice: %v", machines)
+	}
+}
+
+// readTracker does what XGBoost's collective does with DMLC_*: task 0 runs the tracker, where as many workers register as
+// there are GPUs, or pods without any.
+func readTracker(j *job) {
+	j.agree("DMLC_TRACKER_URI", "DMLC_TRACKER_PORT", "DMLC_NUM_WORKER")
+	j.ranks(len(j.processes), func(p *process) []int { return []int{p.number("DMLC_TASK_ID")} })
+	for _, p := range j.processes {
+		gpus := p.container.Resources.Limits[corev1.ResourceName("nvidia.com/gpu")]
+		if n, want := p.number("DMLC_NUM_WORKER"), len(j.processes)*max(1, int(gpus.Value())); n != want {
+			p.fault("DMLC_NUM_WORKER=%d of %d", n, want)
+		}
+		p.reach(p.address("DMLC_TRACKER_URI", "DMLC_TRACKER_PORT"), "the tracker", func(there *process) bool {
+			return there.env["DMLC_TASK_ID"] == "0"
+		})
 	}
 }
