@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -168,7 +169,26 @@ func jobSetSize(jobSet *unstructured.Unstructured, part string) (int32, string, 
 		pods += int32(min(int64(replicas)*int64(each), 1<<20))
 		why = append(why, fmt.Sprintf("%s %d×%d", name, replicas, each))
 	}
-	return pods, "replicated jobs " + strings.Join(why, ", "), pods > 1
+	text := "replicated jobs " + strings.Join(why, ", ")
+	if follows(jobSet, jobs) {
+		return 1, text + ", whose pods are created once their leader has a node", false
+	}
+	return pods, text, pods > 1
+}
+
+// follows says whether JobSet's own webhook refuses pods until the first of their Job has a node, so that each Job has a domain to
+// itself.
+func follows(jobSet *unstructured.Unstructured, jobs []map[string]any) bool {
+	const exclusive, bySelector = "alpha.jobset.sigs.k8s.io/exclusive-topology", "alpha.jobset.sigs.k8s.io/node-selector"
+	all := []map[string]string{jobSet.GetAnnotations()}
+	for _, job := range jobs {
+		annotations, _, _ := unstructured.NestedStringMap(job, "template", "metadata", "annotations")
+		all = append(all, annotations)
+	}
+	return slices.ContainsFunc(all, func(annotations map[string]string) bool {
+		_, selects := annotations[bySelector]
+		return annotations[exclusive] != "" && !selects
+	})
 }
 
 const (
@@ -195,6 +215,9 @@ func groupSize(set *unstructured.Unstructured, _ string) (int32, string, bool) {
 	policy, _, _ := unstructured.NestedString(set.Object, "spec", "startupPolicy")
 	if policy == "LeaderReady" {
 		return 1, "spec.startupPolicy LeaderReady", false
+	}
+	if set.GetAnnotations()["leaderworkerset.sigs.k8s.io/exclusive-topology"] != "" {
+		return 1, "a group with a domain to itself, whose workers are created once the leader has a node", false
 	}
 	return size, fmt.Sprintf("spec.leaderWorkerTemplate.size %d", size), size > 1
 }

@@ -58,6 +58,11 @@ func TestGangs(t *testing.T) {
 		"JobSet": {object: jobSet + "spec: {replicatedJobs: [{name: driver, template: {spec: {}}}, {name: workers, replicas: 2, template: {spec: {parallelism: 3, completions: 3}}}]}",
 			want: 7, why: "replicated jobs driver 1×1, workers 2×3"},
 		"JobSet of one pod": {object: jobSet + "spec: {replicatedJobs: [{name: driver, template: {spec: {}}}]}"},
+		"JobSet with a domain to each Job": {object: strings.Replace(jobSet, "{name: llm}", "{name: llm, annotations: {alpha.jobset.sigs.k8s.io/exclusive-topology: rack}}", 1) +
+			"spec: {replicatedJobs: [{name: w, replicas: 2, template: {spec: {parallelism: 2, completions: 2}}}]}"},
+		"JobSet with a domain to one of its Jobs": {object: jobSet + "spec: {replicatedJobs: [{name: w, template: {metadata: {annotations: {alpha.jobset.sigs.k8s.io/exclusive-topology: rack}}, spec: {parallelism: 2, completions: 2}}}]}"},
+		"JobSet with domains that were chosen before": {object: strings.Replace(jobSet, "{name: llm}", "{name: llm, annotations: {alpha.jobset.sigs.k8s.io/exclusive-topology: rack, alpha.jobset.sigs.k8s.io/node-selector: 'true'}}", 1) +
+			"spec: {replicatedJobs: [{name: w, template: {spec: {parallelism: 2, completions: 2}}}]}", want: 2, why: "replicated jobs w 1×2"},
 		"JobSet in order": {object: jobSet + "spec: {startupPolicy: {startupPolicyOrder: InOrder}, replicatedJobs: [{name: driver, template: {spec: {}}}, {name: workers, replicas: 2, template: {spec: {}}}]}",
 			pod: Pod{Labels: map[string]string{replicatedJobLabel: "workers"}}, want: 2, part: "workers", why: "replicated jobs workers 2×1"},
 		"first of a JobSet with dependencies": {object: jobSet + "spec: {replicatedJobs: [{name: data, template: {spec: {}}}, {name: node, dependsOn: [{name: data, status: Complete}], template: {spec: {parallelism: 4, completions: 4}}}]}",
@@ -70,7 +75,9 @@ func TestGangs(t *testing.T) {
 		"worker with the group's label": {object: lws + "spec: {leaderWorkerTemplate: {size: 4}}", pod: Pod{Labels: map[string]string{groupIndexLabel: "1"}}, want: 4, part: "1", why: "spec.leaderWorkerTemplate.size 4"},
 		"pod of no group":               {object: lws + "spec: {leaderWorkerTemplate: {size: 4}}", pod: Pod{Name: "other"}},
 		"group of one":                  {object: lws + "spec: {leaderWorkerTemplate: {size: 1}}", pod: Pod{Name: "llm-0"}},
-		"leader that comes first":       {object: lws + "spec: {startupPolicy: LeaderReady, leaderWorkerTemplate: {size: 4}}", pod: Pod{Name: "llm-0"}},
+		"group with a domain to itself": {object: strings.Replace(lws, "{name: llm}", "{name: llm, annotations: {leaderworkerset.sigs.k8s.io/exclusive-topology: rack}}", 1) +
+			"spec: {leaderWorkerTemplate: {size: 4}}", pod: Pod{Name: "llm-0"}},
+		"leader that comes first": {object: lws + "spec: {startupPolicy: LeaderReady, leaderWorkerTemplate: {size: 4}}", pod: Pod{Name: "llm-0"}},
 
 		"PyTorchJob": {object: "apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nmetadata: {name: llm}\nspec: {pytorchReplicaSpecs: {Master: {}, Worker: {replicas: 3}}}", want: 4, why: "4 replicas"},
 		"elastic PyTorchJob": {object: "apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nmetadata: {name: llm}\nspec: {elasticPolicy: {minReplicas: 2}, pytorchReplicaSpecs: {Worker: {replicas: 8}}}",

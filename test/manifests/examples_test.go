@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -24,7 +25,7 @@ import (
 
 func TestExamplesAreWellFormed(t *testing.T) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{batchv1.AddToScheme, podgroupv1alpha1.AddToScheme, schedulingv1alpha1.AddToScheme, trainingv1.AddToScheme, trainingv2beta1.AddToScheme, notebookv1.AddToScheme, trainerv1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, batchv1.AddToScheme, podgroupv1alpha1.AddToScheme, schedulingv1alpha1.AddToScheme, trainingv1.AddToScheme, trainingv2beta1.AddToScheme, notebookv1.AddToScheme, trainerv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
