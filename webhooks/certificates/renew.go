@@ -40,28 +40,24 @@ func renew(data map[string][]byte, names []string, now time.Time) (map[string][]
 		CAName: authorityName, CAOrganization: "muster", DNSName: names[0], ExtraDNSNames: names[1:],
 		ExtKeyUsages: &[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+	a, err := renewAuthority(maker, data, now)
+	if err != nil {
+		return nil, err
+	}
 	renewed := maps.Clone(data)
 	if renewed == nil {
 		renewed = map[string][]byte{}
 	}
-	trusted := unexpired(data[caCert], now)
-	if len(trusted) == 0 || !good(trusted[0], trusted[0], data[caKey], []string{authorityName}, nil, now.Add(authorityLookahead)) {
-		authority, err := maker.CreateCACert(now.Add(-clockSkew), now.Add(authorityValidity))
-		if err != nil {
-			return nil, fmt.Errorf("make a certificate authority: %w", err)
-		}
-		trusted = append([][]byte{authority.CertPEM}, trusted...)
-		renewed[caKey] = authority.KeyPEM
-	}
-	if all := bytes.Join(trusted, nil); !bytes.Equal(all, data[caCert]) {
+	renewed[caKey] = a.key
+	if all := bytes.Join(a.trusted, nil); !bytes.Equal(all, data[caCert]) {
 		renewed[caCert] = all
 	}
-	for _, authority := range trusted {
+	for _, authority := range a.trusted {
 		if good(authority, data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey], names, maker.ExtKeyUsages, now.Add(serverLookahead)) {
 			return renewed, nil
 		}
 	}
-	authority, err := signer(trusted[0], renewed[caKey])
+	authority, err := signer(a.signing, a.signingKey)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +67,39 @@ func renew(data map[string][]byte, names []string, now time.Time) (map[string][]
 	}
 	renewed[corev1.TLSCertKey], renewed[corev1.TLSPrivateKeyKey] = cert, key
 	return renewed, nil
+}
+
+// authorities are those that clients trust, each in PEM: the newest, whose key is kept, first. What is signed now is signed by the
+// former while that is good for as long as a certificate lives: it is trusted everywhere.
+type authorities struct {
+	trusted             [][]byte
+	key                 []byte
+	signing, signingKey []byte
+}
+
+// renewAuthority returns the authorities of a Secret, with another in front if that is due.
+func renewAuthority(maker *rotator.CertRotator, data map[string][]byte, now time.Time) (authorities, error) {
+	a := authorities{trusted: unexpired(data[caCert], now), key: data[caKey]}
+	signsUntil := func(time.Time) bool { return false }
+	if len(a.trusted) > 0 {
+		newest := a.trusted[0]
+		signsUntil = func(at time.Time) bool { return good(newest, newest, data[caKey], []string{authorityName}, nil, at) }
+	}
+	if signsUntil(now.Add(serverValidity)) {
+		a.signing, a.signingKey = a.trusted[0], a.key
+	}
+	if signsUntil(now.Add(authorityLookahead)) {
+		return a, nil
+	}
+	another, err := maker.CreateCACert(now.Add(-clockSkew), now.Add(authorityValidity))
+	if err != nil {
+		return authorities{}, fmt.Errorf("make a certificate authority: %w", err)
+	}
+	a.trusted, a.key = append([][]byte{another.CertPEM}, a.trusted...), another.KeyPEM
+	if a.signing == nil {
+		a.signing, a.signingKey = another.CertPEM, another.KeyPEM
+	}
+	return a, nil
 }
 
 // good says whether the certificate fits its key, is signed by the authority and is valid at the time for all names.
