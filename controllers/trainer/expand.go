@@ -205,9 +205,13 @@ func completeJob(rjob *trainerv1alpha1.ReplicatedJob) {
 	keepThroughDisruptions(spec)
 }
 
+// defaultBackoffLimit is that of Jobs.
+const defaultBackoffLimit = 6
+
 // keepThroughDisruptions lets a Job replace the pods that the cluster takes away, for example for a gang of higher priority,
-// without limit: that says nothing about the program, and would use up the Job's backoffLimit at once, since it happens to
-// all pods of a gang. Jobs can tell these pods from others only where containers are not restarted in place.
+// without limit and soon: that says nothing about the program. Counted as failures, the pods of one gang that was evicted would
+// use up the Job's backoffLimit at once; and the Job would wait 10 s for the first of them, twice as long for each further one,
+// unless it counts each index by itself. Jobs can tell these pods from others only where containers are not restarted in place.
 func keepThroughDisruptions(spec *batchv1.JobSpec) {
 	if spec.Template.Spec.RestartPolicy == "" {
 		spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
@@ -221,6 +225,12 @@ func keepThroughDisruptions(spec *batchv1.JobSpec) {
 			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
 		}},
 	}}}
+	if *spec.CompletionMode != batchv1.IndexedCompletion || spec.BackoffLimitPerIndex != nil {
+		return
+	}
+	// The limit for all pods together, which comes first, stays the one that counts.
+	setDefault(&spec.BackoffLimit, defaultBackoffLimit)
+	spec.BackoffLimitPerIndex, spec.MaxFailedIndexes = new(*spec.BackoffLimit), new(int32(0))
 }
 
 // initialize configures the steps before training.

@@ -135,14 +135,13 @@ func TestTrainJobEvicted(t *testing.T) {
 	e.create(job)
 	e.expectStates(job, "Created Running")
 	e.mayBreak("job")
-	for i := range 2 {
-		before := e.podAt("job-node-0", i)
-		e.do(e.clients.PolicyV1().Evictions(e.namespace).Evict(e.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: before.Name, Namespace: e.namespace}}))
-		e.expectGone(before)
-		if after := e.podAt("job-node-0", i); after.UID == before.UID {
-			e.Error("an evicted pod is there")
-		}
+	before := []*corev1.Pod{e.podAt("job-node-0", 0), e.podAt("job-node-0", 1)}
+	for _, p := range before {
+		e.do(e.clients.PolicyV1().Evictions(e.namespace).Evict(e.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: e.namespace}}))
 	}
+	e.expectGone(before...)
+	e.podAt("job-node-0", 0)
+	e.podAt("job-node-0", 1)
 	seen := e.expectStates(job, "Created Running")
 	if seen.Status.Restarts != 0 {
 		e.Errorf("restarts: %+v", seen.Status)
