@@ -23,7 +23,14 @@ func discovery(t *testing.T) *httptest.Server {
 			{Name: "configmaps", Kind: "ConfigMap", Namespaced: true}, {Name: "secrets", Kind: "Secret", Namespaced: true},
 			{Name: "serviceaccounts", Kind: "ServiceAccount", Namespaced: true},
 			{Name: "events", Kind: "Event", Namespaced: true}},
-		"apps/v1": {{Name: "statefulsets", Kind: "StatefulSet", Namespaced: true}},
+		"apps/v1": {
+			{Name: "statefulsets", Kind: "StatefulSet", Namespaced: true}, {Name: "controllerrevisions", Kind: "ControllerRevision", Namespaced: true},
+		},
+		"batch/v1": {{Name: "jobs", Kind: "Job", Namespaced: true}},
+		"trainer.kubeflow.org/v1alpha1": {
+			{Name: "trainjobs", Kind: "TrainJob", Namespaced: true}, {Name: "trainingruntimes", Kind: "TrainingRuntime", Namespaced: true},
+			{Name: "clustertrainingruntimes", Kind: "ClusterTrainingRuntime"},
+		},
 		"kubeflow.org/v1": {
 			{Name: "tfjobs", Kind: "TFJob", Namespaced: true}, {Name: "pytorchjobs", Kind: "PyTorchJob", Namespaced: true},
 			{Name: "jaxjobs", Kind: "JAXJob", Namespaced: true}, {Name: "xgboostjobs", Kind: "XGBoostJob", Namespaced: true},
@@ -95,7 +102,7 @@ func TestBadFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"unknown family", []string{"--families=training,serving"}, `there is no family "serving", only gangs, notebook, training`},
+		{"unknown family", []string{"--families=training,serving"}, `there is no family "serving", only gangs, notebook, trainer, training`},
 		{"unknown flag", []string{"--colour=blue"}, "unknown flag: --colour"},
 		{"an argument", []string{"now"}, `unknown command "now"`},
 		{"no idle time", []string{"--cull-idle-notebooks", "--notebook-idle-time=0"}, "idle time of notebooks must be positive"},
