@@ -159,3 +159,25 @@ func TestSuccessOfADeletedPodIsNone(t *testing.T) {
 		}
 	}
 }
+
+// What has begun is completed, even if nobody asks for it any more.
+func TestRestartOfAllIsCompleted(t *testing.T) {
+	s := newSimulation(t, jaxJob, example(t, jaxJob, "", allTogether))
+	s.settle()
+	s.all(corev1.PodRunning)
+	s.settle()
+	s.end("j-worker-1", corev1.PodFailed, exited(137, s.now))
+	if !s.pass(2, "") { // the status, and one pod of three
+		t.Fatal("the status has not been stored")
+	}
+	s.job.SetAnnotations(nil)
+	s.settle()
+	for _, name := range s.names() {
+		if got := s.pods[name].Annotations[trainingv1.GangAttemptAnnotation]; got != "1" {
+			t.Errorf("%s is of attempt %q", name, got)
+		}
+	}
+	if got := s.job.State().Restarts; len(s.pods) != 3 || got != 1 {
+		t.Errorf("%d pods, %d restarts", len(s.pods), got)
+	}
+}
