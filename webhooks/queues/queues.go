@@ -43,14 +43,18 @@ func (h *Handler) judge(ctx context.Context, request *admission.Request) (fault 
 	if err := h.Reader.List(ctx, all); err != nil {
 		return "", nil, fmt.Errorf("list queues: %w", err)
 	}
+	queue := &v1alpha1.Queue{}
 	if request.Operation == admissionv1.Delete {
-		if fault := leavesBehind(request.Name, all.Items); fault != "" {
+		// A deletion of many names none.
+		if err := h.Decoder.DecodeRaw(request.OldObject, queue); err != nil {
+			return "", nil, fmt.Errorf("decode the queue: %w", err)
+		}
+		if fault := leavesBehind(queue.Name, all.Items); fault != "" {
 			return fault, nil, nil
 		}
-		fault, err := h.gangsIn(ctx, request.Name)
+		fault, err := h.gangsIn(ctx, queue.Name)
 		return fault, nil, err
 	}
-	queue := &v1alpha1.Queue{}
 	if err := h.Decoder.Decode(*request, queue); err != nil {
 		return "", nil, fmt.Errorf("decode the queue: %w", err)
 	}
