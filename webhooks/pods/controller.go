@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -25,7 +24,6 @@ import (
 type teller struct {
 	client   client.Client
 	policies *Policies
-	classes  func() sets.Set[string]
 	failures *failures
 }
 
@@ -68,6 +66,20 @@ func (t *teller) naming(ctx context.Context, class *schedulingv1.PriorityClass) 
 	return requests
 }
 
+// hasClass says whether the priority class that a policy names is there. It asks what is watched, which knows a class before
+// whoever waits for one is told.
+func (t *teller) hasClass(ctx context.Context, policy *v1alpha1.PodPolicy) (bool, error) {
+	name := policy.Spec.Set.PriorityClassName
+	if name == nil || name.Value == "" {
+		return true, nil
+	}
+	err := t.client.Get(ctx, client.ObjectKey{Name: name.Value}, &schedulingv1.PriorityClass{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return false, fmt.Errorf("read PriorityClass %s: %w", name.Value, err)
+	}
+	return err == nil, nil
+}
+
 // Reconcile writes the status of one policy, unless it says what it should.
 func (t *teller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	policy := &v1alpha1.PodPolicy{}
@@ -77,8 +89,12 @@ func (t *teller) Reconcile(ctx context.Context, request reconcile.Request) (reco
 	} else if err != nil {
 		return reconcile.Result{}, fmt.Errorf("read PodPolicy %s: %w", request.Name, err)
 	}
+	hasClass, err := t.hasClass(ctx, policy)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
 	now := time.Now()
-	wanted, good := verdict(policy, t.policies.Problem(policy), t.classes(), t.failures.of(policy, now), now)
+	wanted, good := verdict(policy, t.policies.Problem(policy), hasClass, t.failures.of(policy, now), now)
 	told := meta.FindStatusCondition(policy.Status.Conditions, wanted.Type)
 	if told != nil && told.Status == wanted.Status && told.Reason == wanted.Reason &&
 		told.Message == wanted.Message && told.ObservedGeneration == wanted.ObservedGeneration {
@@ -91,7 +107,7 @@ func (t *teller) Reconcile(ctx context.Context, request reconcile.Request) (reco
 		wanted.LastTransitionTime = told.LastTransitionTime
 	}
 	policy.Status.Conditions = []metav1.Condition{wanted}
-	err := t.client.Status().Patch(ctx, policy, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	err = t.client.Status().Patch(ctx, policy, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // another replica was first, or it is gone
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}

@@ -36,7 +36,7 @@ func (p *Policies) Set(policy *v1alpha1.PodPolicy) {
 
 func (p *Policies) compile(policy *v1alpha1.PodPolicy) compiled {
 	known, ok := p.compiled[policy.Name]
-	if ok && known.uid == policy.UID && known.generation == policy.Generation {
+	if ok && known.uid == policy.UID && known.generation >= policy.Generation { // whoever tells may be behind
 		return known
 	}
 	known = compiled{uid: policy.UID, generation: policy.Generation}

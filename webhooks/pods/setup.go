@@ -50,12 +50,13 @@ func Setup(ctx context.Context, m manager.Manager, look Look) (pods, policies ht
 		return nil, nil, nil, err
 	}
 	seen := &failures{}
-	status := &teller{client: m.GetClient(), policies: compiled, classes: func() sets.Set[string] { return classes.all() }, failures: seen}
+	status := &teller{client: m.GetClient(), policies: compiled, failures: seen}
 	if err := status.setup(m); err != nil {
 		return nil, nil, nil, err
 	}
+	existing := func() sets.Set[string] { return classes.all() }
 	h := &Handler{
-		Policies: compiled, Classes: status.classes, QueueClasses: queueClasses.all, Reader: m.GetClient(), Live: m.GetAPIReader(), Look: look,
+		Policies: compiled, Classes: existing, QueueClasses: queueClasses.all, Reader: m.GetClient(), Live: m.GetAPIReader(), Look: look,
 		Tell: func(pod string, problem *podpolicy.Problem) {
 			if uid, generation, ok := compiled.version(problem.Policy); ok {
 				seen.note(uid, generation, pod, problem, time.Now())
@@ -70,7 +71,7 @@ func Setup(ctx context.Context, m manager.Manager, look Look) (pods, policies ht
 		}
 		return nil
 	}
-	v := &Validator{Classes: status.classes, Decoder: admission.NewDecoder(m.GetScheme())}
+	v := &Validator{Classes: existing, Decoder: admission.NewDecoder(m.GetScheme())}
 	return &admission.Webhook{Handler: h}, &admission.Webhook{Handler: v}, ready, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -82,8 +81,9 @@ func (f *failures) forget(name string) {
 }
 
 // verdict returns the condition Ready that the policy should have, and how long it is good for if nothing changes; 0 is for
-// ever. What a replica did not see itself it takes from the condition that is there: so all replicas come to the same.
-func verdict(policy *v1alpha1.PodPolicy, problem error, classes sets.Set[string], seen *failure, now time.Time) (metav1.Condition, time.Duration) {
+// ever. A problem is why it can be followed for no pod, hasClass says whether the priority class that it names is there. What a
+// replica did not see itself it takes from the condition that is there: so all replicas come to the same.
+func verdict(policy *v1alpha1.PodPolicy, problem error, hasClass bool, seen *failure, now time.Time) (metav1.Condition, time.Duration) {
 	ready := metav1.Condition{
 		Type: v1alpha1.PodPolicyReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
 		Message: "the policy is followed", ObservedGeneration: policy.Generation,
@@ -95,7 +95,7 @@ func verdict(policy *v1alpha1.PodPolicy, problem error, classes sets.Set[string]
 	if known := (*podpolicy.Problem)(nil); errors.As(problem, &known) {
 		return not(known.Reason, known.Err.Error()), 0
 	}
-	if class := policy.Spec.Set.PriorityClassName; class != nil && class.Value != "" && !classes.Has(class.Value) {
+	if class := policy.Spec.Set.PriorityClassName; class != nil && class.Value != "" && !hasClass {
 		return not(v1alpha1.ReasonNoPriorityClass, fmt.Sprintf("set priorityClassName: there is no PriorityClass %q", class.Value)), 0
 	}
 	told := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.PodPolicyReady)

@@ -9,7 +9,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -56,7 +55,7 @@ func TestVerdict(t *testing.T) {
 		"fails in another way":        {policy(v1alpha1.ReasonTooLarge, 2, noon.Add(-3*time.Hour)), nil, failed, v1alpha1.ReasonExpressionFailed, "seen", remembered},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, good := verdict(c.policy, c.problem, sets.New("low"), c.seen, noon)
+			got, good := verdict(c.policy, c.problem, c.policy.Spec.Set.PriorityClassName == nil, c.seen, noon)
 			if got.Reason != c.reason || !strings.Contains(got.Message, c.message) || good != c.good || got.ObservedGeneration != 2 {
 				t.Errorf("got %+v for %v", got, good)
 			}
