@@ -95,7 +95,7 @@ func (a admin) runExamples(t *testing.T, namespace string) {
 		}
 		data = bytes.ReplaceAll(data, []byte("run-for: 60s"), []byte("run-for: 1s"))
 		for _, object := range a.apply(t, namespace, data) {
-			if kind := object.GetKind(); kind != "PodGroup" && kind != "Topology" {
+			if kind := object.GetKind(); kind != "PodGroup" && kind != "Topology" && kind != "Service" {
 				jobs = append(jobs, object)
 			}
 		}
