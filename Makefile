@@ -67,7 +67,7 @@ e2e-programs:
 	@echo "building bin/e2e: kubelet, kube-apiserver and the others; CoreDNS; what runs in containers"
 	@go -C test/e2e/kubernetes build -v $(ldflags) -o $(CURDIR)/bin/e2e/programs/ tool 2>&1 | $(progress)
 	@go -C test/e2e/coredns build -v $(ldflags) -o $(CURDIR)/bin/e2e/programs/ . 2>&1 | $(progress)
-	@go build $(ldflags) -o bin/e2e/programs/ ./test/e2e/pause ./test/e2e/meet
+	@go build $(ldflags) -o bin/e2e/programs/ ./test/e2e/pause ./test/e2e/meet ./test/e2e/deliver
 	@go test -c -vet=off $(ldflags) -o bin/e2e/e2e.test ./test/e2e
 
 demo: build ## a local cluster, TFJobs and PyTorchJobs that compete for its GPUs; ends by itself in under 2 minutes

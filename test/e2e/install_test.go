@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// overlay is what docs/install.md has an admin write: images that the nodes have, and a configuration of the scheduler of one's own.
+// overlay is what docs/install.md has an admin write: images that the nodes have, a flag of the manager, and a configuration
+// of the scheduler of one's own.
 const overlay = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
@@ -17,6 +18,10 @@ resources:
 images:
 - {name: muster-scheduler, newName: localhost/muster-scheduler, newTag: e2e}
 - {name: muster-manager, newName: localhost/muster-manager, newTag: e2e}
+patches:
+- target: {kind: Deployment, name: muster-manager}
+  patch: |
+    - {op: add, path: /spec/template/spec/containers/0/args/-, value: --mpi-kubectl-delivery-image=localhost/deliver:e2e}
 configMapGenerator:
 - name: muster-scheduler-config
   namespace: muster-system

@@ -21,9 +21,9 @@ var clockFunctions = []string{
 }
 
 // realThings are the tests that may be skipped: they use what the machine has that
-// they run on, its GPUs or its sshd and mpirun, and make test shows what became of
-// them.
-var realThings = []string{"nodeagent/gpus/real_test.go", "controllers/training/mpisshd_test.go"}
+// they run on, its GPUs, its sshd and mpirun or its PyTorch, and make test and make e2e
+// show what became of them.
+var realThings = []string{"nodeagent/gpus/real_test.go", "controllers/training/mpisshd_test.go", "test/e2e/meet_test.go"}
 
 // CheckSource returns one line for each rule that the Go file breaks. The file
 // name is relative to the module's root, with forward slashes. It fails when

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +45,7 @@ type Cluster struct {
 	config    Config
 	clients   *kubernetes.Clientset
 	processes []*process
-	nodes     map[string]*process
+	nodes     map[string]*node
 }
 
 const (
@@ -71,7 +70,7 @@ func nodeAddress(i int) string { return fmt.Sprintf("10.244.255.%d", i) }
 // Start starts a cluster and returns once all of its nodes are ready. What it started when it failed ends with the
 // namespaces.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
-	c := &Cluster{config: config, nodes: map[string]*process{}}
+	c := &Cluster{config: config, nodes: map[string]*node{}}
 	for _, dir := range []string{"log", "etc"} {
 		if err := os.MkdirAll(filepath.Join(config.Dir, dir), 0o755); err != nil {
 			return nil, err
@@ -96,14 +95,14 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.config.Dir, "admi
 
 // Kill ends every process of a node at once, its containers among them: what the cluster sees when a machine loses power.
 func (c *Cluster) Kill(node string) error {
-	p := c.nodes[node]
-	if p == nil {
+	n := c.nodes[node]
+	if n == nil {
 		return fmt.Errorf("no node %q runs", node)
 	}
-	if err := p.cmd.Process.Kill(); err != nil {
+	if err := n.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("kill %s: %w", node, err)
 	}
-	<-p.ended
+	<-n.ended
 	delete(c.nodes, node)
 	return nil
 }
@@ -144,7 +143,7 @@ func (c *Cluster) nodesReady(ctx context.Context) (bool, string) {
 func (c *Cluster) wait(ctx context.Context, what string, holds func(context.Context) (bool, string)) error {
 	last := ""
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, startTimeout, true, func(ctx context.Context) (ok bool, err error) {
-		for _, p := range slices.Concat(c.processes, slices.Collect(maps.Values(c.nodes))) {
+		for _, p := range c.running() {
 			select {
 			case <-p.ended:
 				return false, p.failure()
@@ -158,6 +157,15 @@ func (c *Cluster) wait(ctx context.Context, what string, holds func(context.Cont
 		return fmt.Errorf("wait until %s (last seen: %s): %w", what, last, err)
 	}
 	return nil
+}
+
+// running are the processes that should run.
+func (c *Cluster) running() []*process {
+	all := slices.Clone(c.processes)
+	for _, n := range c.nodes {
+		all = append(all, n.process)
+	}
+	return all
 }
 
 // client makes the client that Start itself uses.

@@ -18,6 +18,12 @@ type NodeConfig struct {
 	Kubeconfig string
 }
 
+// node is a node that runs, and the images that it was given since.
+type node struct {
+	*process
+	images map[string]bool
+}
+
 // dir is the node's own directory.
 func (n NodeConfig) dir() string { return filepath.Join(n.Dir, nodeName(n.Number)) }
 
@@ -45,17 +51,21 @@ func (c *Cluster) startNode(number int) error {
 	if err != nil {
 		return err
 	}
-	c.nodes[nodeName(number)] = p
+	c.nodes[nodeName(number)] = &node{process: p, images: map[string]bool{}}
 	return nil
 }
 
-// Import brings an image, from an archive, to all nodes.
+// Import brings an image, from an archive, to all nodes that lack it.
 func (c *Cluster) Import(archive string) error {
-	for name, node := range c.nodes {
-		socket := fmt.Sprintf("/proc/%d/root%s", node.cmd.Process.Pid, containerdSocket)
+	for name, n := range c.nodes {
+		if n.images[archive] {
+			continue
+		}
+		socket := fmt.Sprintf("/proc/%d/root%s", n.cmd.Process.Pid, containerdSocket)
 		if err := importImage(socket, archive); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		n.images[archive] = true
 	}
 	return nil
 }

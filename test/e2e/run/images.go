@@ -48,12 +48,18 @@ func (s site) pack(ctx context.Context) (*plan.Plan, error) {
 		programs[program] = filepath.Join(s.root, "bin", program)
 	}
 	for _, program := range sortedKeys(programs) {
-		archive, err := s.packProgram(program, programs[program])
+		archive, err := s.packProgram(program, map[string]string{program: programs[program]})
 		if err != nil {
 			return nil, err
 		}
 		p.Cluster.Images = append(p.Cluster.Images, archive)
 	}
+	kubectl := map[string]string{"deliver": s.file("programs", "deliver"), "kubectl": s.file("programs", "kubectl")}
+	deliver, err := s.packProgram("deliver", kubectl)
+	if err != nil {
+		return nil, err
+	}
+	p.Archives["deliver"] = deliver
 	mpi := s.file("images", "mpi.tar")
 	if err := s.packMPI(ctx, mpi); err != nil {
 		if ctx.Err() != nil {
@@ -67,11 +73,11 @@ func (s site) pack(ctx context.Context) (*plan.Plan, error) {
 	return p, nil
 }
 
-// packProgram packs a static binary, as the repository's Dockerfile does.
-func (s site) packProgram(program, binary string) (string, error) {
+// packProgram packs a static binary, as the repository's Dockerfile does. An image may have other files beside it.
+func (s site) packProgram(program string, files map[string]string) (string, error) {
 	archive := s.file("images", program+".tar")
 	i := image.Image{
-		Name: name(program), Entrypoint: []string{"/" + program}, User: "65532:65532", Files: map[string]string{program: binary},
+		Name: name(program), Entrypoint: []string{"/" + program}, User: "65532:65532", Files: files,
 	}
 	if err := i.Write(archive); err != nil {
 		return "", err

@@ -144,7 +144,7 @@ func (s site) test(ctx context.Context, p *plan.Plan, args []string) (int, error
 	command := append([]string{s.file("e2e.test"), "-test.v", "-test.timeout=30m"}, args...)
 	cmd := sandbox.Command(sandbox.Whole, s.self("init"), command...)
 	cmd.Dir = filepath.Join(s.root, "test", "e2e")
-	cmd.Env = append(s.environment(), plan.Variable+"="+string(text), "TMPDIR="+temporary)
+	cmd.Env = append(s.environment(), plan.Variable+"="+string(text), "TMPDIR="+temporary, "HOME="+temporary)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		return 0, err
