@@ -58,7 +58,7 @@ func TestArchiveLeadsFromIndexToFiles(t *testing.T) {
 		t.Errorf("the configuration is %s", got)
 	}
 	layer := untar(t, blob(t, files, manifest.Layers[0]))
-	if names := slices.Sorted(maps.Keys(layer)); !slices.Equal(names, []string{"bin/", "bin/link", "bin/program"}) || string(layer["bin/program"]) != "code" {
+	if names := slices.Sorted(maps.Keys(layer)); !slices.Equal(names, []string{"bin", "bin/link", "bin/program"}) || string(layer["bin/program"]) != "code" {
 		t.Errorf("the files are %v", names)
 	}
 }
