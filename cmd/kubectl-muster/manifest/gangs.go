@@ -66,6 +66,8 @@ func (c *collection) add(o object) error {
 	switch o.APIVersion + " " + o.Kind {
 	case "v1 Pod":
 		return c.addPod(o)
+	case "v1 Service":
+		return nil // it gives pods names, and no place
 	case "batch/v1 Job":
 		return c.addJob(o)
 	case trainerv1alpha1.GroupVersion.String() + " TrainJob":
@@ -164,8 +166,8 @@ func (c *collection) addMembers(o object, pods []corev1.Pod) {
 	}
 }
 
-// addJob takes in the pods that run at once of a Job. Without a PodGroup they would start one by one: the question is then
-// when all of them fit.
+// addJob takes in the pods that run at once of a Job. Without a PodGroup they would start one by one, if no pod policy makes them a
+// gang: the question is in any case when all of them fit.
 func (c *collection) addJob(o object) error {
 	var job batchv1.Job
 	if err := o.decode(&job); err != nil {
@@ -178,7 +180,7 @@ func (c *collection) addJob(o object) error {
 	case len(pods) == 0:
 		return fmt.Errorf("%s asks for no pods", o.title())
 	case len(pods) > 1 && pods[0].Labels[schedulingv1alpha1.PodGroupLabel] == "":
-		c.note("%s has no PodGroup: its pods start one by one; the answer is about all %d at once", o.title(), len(pods))
+		c.note("%s has no PodGroup: its pods start one by one unless a PodPolicy makes them a gang; the answer is about all %d at once", o.title(), len(pods))
 		if err := c.addGroup(o.title(), groupOf(&job, pods)); err != nil {
 			return err
 		}

@@ -268,7 +268,8 @@ func TestExamples(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "nothing in it that Muster schedules") {
 			continue // queues and the like
 		}
-		if err != nil || len(notes) > 0 {
+		// A Job says nothing of Muster: pod policies do.
+		if err != nil || len(notes) > 0 && filepath.Base(file) != "job.yaml" {
 			t.Errorf("%s: %v, %q", file, err, notes)
 		}
 		asked += len(gangs)
