@@ -186,8 +186,12 @@ func (r *reconciler) patchJobSet(ctx context.Context, job *trainerv1alpha1.Train
 // removeAll deletes what the plan says, each object only as the one that was looked at. Jobs go when their pods are gone, so
 // that none of an earlier attempt is there when the next begins. The set is forgotten last.
 func (r *reconciler) removeAll(ctx context.Context, job *trainerv1alpha1.TrainJob, p *plan) error {
+	propagation := client.PropagationPolicy(metav1.DeletePropagationForeground)
+	if p.atOnce {
+		propagation = client.PropagationPolicy(metav1.DeletePropagationBackground)
+	}
 	for _, object := range p.remove {
-		err := r.client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID())}, client.PropagationPolicy(metav1.DeletePropagationForeground))
+		err := r.client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID())}, propagation)
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return fmt.Errorf("deleting %s: %w", r.describe(object), err)
 		}

@@ -31,6 +31,9 @@ type observed struct {
 	// jobSetServed says whether the cluster has the kind JobSet. It is looked for only where set is nil.
 	jobSetServed bool
 
+	// namespaceEnds says that the job's namespace is being deleted.
+	namespaceEnds bool
+
 	jobs    []*batchv1.Job
 	pods    []corev1.Pod // of failed Jobs
 	jobSet  *jobSet      // nil: none
@@ -50,6 +53,7 @@ type plan struct {
 	keys   bool // the ssh keys are needed
 	jobSet *jobSetChange
 	remove []client.Object
+	atOnce bool // what is removed goes before what belongs to it
 	events []event
 
 	// after is when to look again though nothing changes; zero: no need to.
@@ -94,6 +98,9 @@ func decide(job *trainerv1alpha1.TrainJob, seen observed, now time.Time) plan {
 	p := &pass{job: job, seen: seen, set: seen.set, now: now}
 	p.status = job.Status.DeepCopy()
 	switch {
+	case seen.namespaceEnds:
+		p.leaveNamespace()
+		return p.plan
 	case finished(p.status):
 	case suspended(job):
 		p.suspend()
@@ -104,6 +111,18 @@ func decide(job *trainerv1alpha1.TrainJob, seen observed, now time.Time) plan {
 		p.cleanUp()
 	}
 	return p.plan
+}
+
+// leaveNamespace deletes the Jobs, so that the namespace can go. Its pods go first; and a Job does not let go of a pod that failed
+// before it has replaced it, which it cannot do there (Kubernetes 1.34 to 1.37, Jobs with backoffLimitPerIndex).
+func (p *pass) leaveNamespace() {
+	p.atOnce = true
+	for _, job := range p.seen.jobs {
+		p.remove = append(p.remove, job)
+	}
+	if p.seen.jobSet != nil {
+		p.remove = append(p.remove, p.seen.jobSet.object)
+	}
 }
 
 func suspended(job *trainerv1alpha1.TrainJob) bool {

@@ -202,6 +202,15 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestNamespaceEnds(t *testing.T) {
+	w := newWorld(t, simple)
+	w.step()
+	w.seen.namespaceEnds = true
+	if p := w.step(); !p.atOnce || len(p.remove) != 1 || len(p.create) > 0 {
+		t.Errorf("removes %v at once: %v, creates %v", p.remove, p.atOnce, p.create)
+	}
+}
+
 func TestUnusableRuntime(t *testing.T) {
 	w := newWorld(t, simple)
 	w.seen.runtime, w.seen.noRuntime = nil, "There is none"

@@ -103,13 +103,22 @@ func (r *reconciler) isGone(ctx context.Context, stored *trainerv1alpha1.TrainJo
 func (r *reconciler) observe(ctx context.Context, job *trainerv1alpha1.TrainJob) (observed, error) {
 	seen := observed{groups: map[string]*podgroupv1alpha1.PodGroup{}}
 	for _, look := range []func(context.Context, *trainerv1alpha1.TrainJob, *observed) error{
-		r.observeSet, r.observeJobs, r.observeObjects, r.observeJobSet,
+		r.observeNamespace, r.observeSet, r.observeJobs, r.observeObjects, r.observeJobSet,
 	} {
 		if err := look(ctx, job, &seen); err != nil {
 			return seen, fmt.Errorf("looking at TrainJob %s/%s: %w", job.Namespace, job.Name, err)
 		}
 	}
 	return seen, nil
+}
+
+func (r *reconciler) observeNamespace(ctx context.Context, job *trainerv1alpha1.TrainJob, seen *observed) error {
+	namespace := &corev1.Namespace{}
+	if err := r.client.Get(ctx, client.ObjectKey{Name: job.Namespace}, namespace); err != nil {
+		return fmt.Errorf("reading its namespace: %w", err)
+	}
+	seen.namespaceEnds = namespace.DeletionTimestamp != nil
+	return nil
 }
 
 // observeSet reads what the job was made from; where there is nothing, what it would be made from.
