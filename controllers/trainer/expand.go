@@ -50,6 +50,9 @@ type expansion struct {
 	job     *trainerv1alpha1.TrainJob
 	trainer trainerv1alpha1.Trainer // empty where the job has none
 	policy  trainerv1alpha1.MLPolicy
+
+	// tuneKept are the settings of torchtune in the runtime's command.
+	tuneKept []string
 }
 
 // expand makes a set of a runtime and a TrainJob, neither of which is changed. It fails with a runtimeError if the runtime
@@ -285,6 +288,7 @@ func (e *expansion) train() error {
 	if c == nil {
 		return badRuntime("its job %s has no container %s", rjob.Name, trainerv1alpha1.Node)
 	}
+	e.tuneKept = keepTuneSettings(c.Command)
 	if e.trainer.Command != nil {
 		c.Command = e.trainer.Command
 	}

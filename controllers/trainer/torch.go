@@ -19,10 +19,20 @@ func (e *expansion) tellTorch(policy *trainerv1alpha1.TorchPolicy) error {
 	rjob := trainers[0]
 	c := nodeContainer(rjob)
 	variables := e.torchVariables(rjob, c)
-	if policy.ElasticPolicy != nil {
+	own := variables
+	switch {
+	case e.isTune():
+		command, err := e.tuneCommand(rjob, c)
+		if err != nil {
+			return err
+		}
+		c.Command = command
+		own = variables[:3] // the rendezvous is in the command
+	case policy.ElasticPolicy != nil:
 		variables = e.makeElastic(policy.ElasticPolicy, rjob, variables)
+		own = variables
 	}
-	upsertEnv(c, variables...)
+	upsertEnv(c, own...)
 	openPort(c)
 	if policy.EnvInjection == nil {
 		return nil
