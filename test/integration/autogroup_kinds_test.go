@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	schedulingv1alpha1 "github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
+	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	gangs "github.com/muster-scheduling/muster/internal/gang"
 )
 
@@ -161,6 +162,25 @@ func (e *env) deleteWithPods(objects ...client.Object) {
 		e.do(e.client.Delete(e.Context(), object, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	}
 	e.expectPods()
+}
+
+// A job of Kubeflow that another operator runs, which makes no PodGroup, is a gang too.
+func TestJobOfAnotherOperatorBecomesAGang(t *testing.T) {
+	e := setUp(t, nodes(1, gpu(2))...)
+	job := pyTorchJob("theirs", specs{trainingv1.PyTorchMaster: replicas(1, gpu(1)), trainingv1.PyTorchWorker: replicas(1, gpu(1))},
+		func(p *trainingv1.RunPolicy) { p.ManagedBy = new("kueue.x-k8s.io/multikueue") })
+	e.create(job)
+	for _, role := range []string{"master", "worker"} {
+		p := pod("theirs-"+role+"-0", "", gpu(1), podLabel("training.kubeflow.org/job-name", "theirs"), podLabel("training.kubeflow.org/replica-type", role))
+		p.Spec.SchedulerName = ""
+		e.ownedBy(p, job)
+		e.create(p)
+	}
+	group := e.expectGroup("PyTorchJob/theirs", 2)
+	e.expectBound(group.Name, 2)
+	if reason := group.Annotations[schedulingv1alpha1.MinMemberReasonAnnotation]; reason != "2 replicas" {
+		e.Errorf("its minimum is said to come from %q", reason)
+	}
 }
 
 // What belongs to an experiment or a service is in the queue of that, with the priority of its family.
