@@ -20,12 +20,18 @@ type Cgroups struct {
 	// controllers, and v2 only sorts processes: runc makes groups in it on its own.
 	v1 []string
 	v2 string
+	// controllers of v2 are those that a kubelet wants where the machine has them.
+	controllers []string
 	// enabled are the controllers of v2 that Make turned on for the root's children, as they are turned off again.
 	enabled []string
 }
 
-// needed are the controllers that a kubelet asks for, of either version.
-var needed = []string{"cpuset", "cpu", "memory", "pids"}
+// needed are the controllers without which a kubelet does not start, of either version. Those of v2 it wants only where there
+// are any.
+var (
+	needed   = []string{"cpuset", "cpu", "memory", "pids"}
+	optional = []string{"hugetlb", "io"}
+)
 
 // FindCgroups finds out which version the machine uses. It fails, and says why, where a kubelet could use neither.
 func FindCgroups(name string) (*Cgroups, error) {
@@ -52,6 +58,11 @@ func FindCgroups(name string) (*Cgroups, error) {
 			return nil, err
 		}
 		controllers = strings.Fields(string(content))
+		for _, controller := range slices.Concat(needed, optional) {
+			if slices.Contains(controllers, controller) {
+				c.controllers = append(c.controllers, controller)
+			}
+		}
 	}
 	for _, controller := range needed {
 		if !slices.Contains(controllers, controller) {
@@ -108,7 +119,7 @@ func (c *Cgroups) makeV2() error {
 	if err != nil {
 		return err
 	}
-	for _, controller := range needed {
+	for _, controller := range c.controllers {
 		if slices.Contains(strings.Fields(string(before)), controller) {
 			continue
 		}
@@ -122,7 +133,7 @@ func (c *Cgroups) makeV2() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	on := "+" + strings.Join(needed, " +")
+	on := "+" + strings.Join(c.controllers, " +")
 	return os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte(on), 0o644)
 }
 
