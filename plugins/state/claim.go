@@ -237,8 +237,8 @@ func (e *entry) shape(waiting []*corev1.Pod) string {
 	return string(hash.Sum(nil))
 }
 
-// shapeOf is equal for pods that no filter can tell apart. Pods that constrain others also differ by their labels and
-// their namespace.
+// shapeOf is equal for pods that no filter can tell apart. Pods that choose their company also differ by their labels and
+// their namespace, those with claims by the namespace in which these are.
 func shapeOf(pod *corev1.Pod) string {
 	shape := struct {
 		Traits    corev1.PodSpec
@@ -246,8 +246,12 @@ func shapeOf(pod *corev1.Pod) string {
 		Namespace string
 		Labels    map[string]string
 	}{Traits: Traits(pod), Near: Nearness(pod.Annotations)}
-	if shape.Traits.Affinity != nil || len(shape.Traits.TopologySpreadConstraints) > 0 || len(shape.Traits.Volumes) > 0 || len(shape.Traits.ResourceClaims) > 0 {
-		shape.Namespace, shape.Labels = pod.Namespace, pod.Labels
+	company := shape.Traits.Affinity != nil || len(shape.Traits.TopologySpreadConstraints) > 0
+	if company {
+		shape.Labels = pod.Labels
+	}
+	if company || len(shape.Traits.Volumes) > 0 || len(shape.Traits.ResourceClaims) > 0 {
+		shape.Namespace = pod.Namespace
 	}
 	hash := fnv.New128a()
 	if err := json.NewEncoder(hash).Encode(shape); err != nil {

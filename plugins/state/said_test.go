@@ -63,6 +63,7 @@ func TestTrialsOfAnExperimentHaveOneShape(t *testing.T) {
 		p := pod("", name)
 		p.Labels = map[string]string{"katib.kubeflow.org/trial": name, "katib.kubeflow.org/experiment": "search", "training.kubeflow.org/job-name": name}
 		p.Spec.Hostname = name
+		p.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
 		p.Spec.Containers[0].Args = []string{"--lr=" + rate}
 		p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "LR", Value: rate}, {Name: "KATIB_TRIAL_NAME", Value: name}}
 		return shapeOf(p)
