@@ -110,6 +110,9 @@ func TestBadFlags(t *testing.T) {
 		{"one URL for all notebooks", []string{"--cull-idle-notebooks", "--notebook-url=http://a"}, "must have {name} and {namespace}"},
 		{"no URL", []string{"--cull-idle-notebooks", "--notebook-url={name}.{namespace}"}, "must begin with http:// or https://"},
 		{"no kubeconfig", []string{"--kubeconfig=/nowhere"}, `reading the kubeconfig "/nowhere"`},
+		{"address without a port", []string{"--webhook-bind-address=localhost"}, "read the webhooks' address"},
+		{"port 0", []string{"--webhook-bind-address=:0"}, "it needs a port from 1 to 65535"},
+		{"service without a namespace", []string{"--webhook-bind-address=:9443", "--webhook-service=muster-webhooks"}, `"muster-webhooks" is not NAMESPACE/NAME`},
 		{"address in use", []string{"--health-probe-bind-address=" + listener.Addr().String()}, "address already in use"},
 	}
 	for _, tt := range tests {
