@@ -59,6 +59,23 @@ func TestFrameworksWouldMeet(t *testing.T) {
 	e.expectLeftAlone(kinds, pods)
 }
 
+// TestTrainJobsWouldMeet does the same with TrainJobs of the runtimes that come with Muster.
+func TestTrainJobsWouldMeet(t *testing.T) {
+	e := setUp(t, node("node", cpu(9)))
+	names := []string{"jax", "torch", "xgboost"}
+	for _, framework := range names {
+		e.create(e.nodesJob(framework))
+	}
+	for _, framework := range names {
+		pods := []corev1.Pod{*e.podAt(framework+"-node-0", 0), *e.podAt(framework+"-node-0", 1)}
+		services := &corev1.ServiceList{}
+		e.do(e.client.List(t.Context(), services, client.InNamespace(e.namespace)))
+		if err := frameworks.Check("TrainJob of "+framework, pods, services.Items); err != nil {
+			t.Errorf("%s: %v", framework, err)
+		}
+	}
+}
+
 // expectAllRun waits until all pods of a job run, and returns them.
 func (e *env) expectAllRun(job string, n int) []corev1.Pod {
 	e.Helper()
