@@ -39,6 +39,7 @@ func install(ctx context.Context, ready func(what string)) error {
 		{"apply", "-f", "dns.yaml"},
 		{"apply", "-k", directory},
 		{"apply", "-k", filepath.Join(shared.plan.Root, "manifests", "pod-policies")},
+		{"apply", "-k", filepath.Join(shared.plan.Root, "manifests", "runtimes")},
 		{"-n", "kube-system", "rollout", "status", "deployment", "--timeout=3m"},
 	} {
 		if _, err := kubectl(ctx, args...); err != nil {

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	podgroupv1alpha1 "sigs.k8s.io/scheduler-plugins/apis/scheduling/v1alpha1"
 
+	trainerv1alpha1 "github.com/muster-scheduling/muster/apis/trainer/v1alpha1"
 	trainingv1 "github.com/muster-scheduling/muster/apis/training/v1"
 	"github.com/muster-scheduling/muster/test/e2e/nodes"
 	"github.com/muster-scheduling/muster/test/e2e/plan"
@@ -91,7 +92,7 @@ func connect() (err error) {
 		return err
 	}
 	scheme := clientgoscheme.Scheme
-	if err := errors.Join(trainingv1.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(trainingv1.AddToScheme(scheme), trainerv1alpha1.AddToScheme(scheme), podgroupv1alpha1.AddToScheme(scheme)); err != nil {
 		return err
 	}
 	shared.client, err = client.New(shared.config, client.Options{Scheme: scheme})

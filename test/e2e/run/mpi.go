@@ -18,13 +18,16 @@ var (
 )
 
 // mpiFiles are those that the packages' own scripts would have made, which do not run, and what a Dockerfile for MPIJobs
-// adds: ssh asks nobody whether a host is known, and sshd does not mind whose the directory with the keys is.
+// adds: ssh asks nobody whether a host is known, and sshd does not mind whose the directory with the keys is. As in the mpi-operator's
+// image sshd can be run by a user mpiuser too, and listens on a port that this one may take.
 var mpiFiles = map[string]string{
-	"etc/passwd":          "root:x:0:0:root:/root:/bin/bash\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n",
-	"etc/group":           "root:x:0:\nnogroup:x:65534:\n",
-	"etc/ssh/ssh_config":  "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n",
-	"etc/ssh/sshd_config": "StrictModes no\n",
-	"dev/null":            "", // ssh-keygen opens it; a container has a /dev of its own
+	"etc/passwd": "root:x:0:0:root:/root:/bin/bash\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n" +
+		"mpiuser:x:1000:1000::/home/mpiuser:/bin/bash\n",
+	"etc/group":                 "root:x:0:\nmpiuser:x:1000:\nnogroup:x:65534:\n",
+	"etc/ssh/ssh_config":        "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\nPort 2222\n",
+	"etc/ssh/sshd_config":       "StrictModes no\nPort 2222\n",
+	"home/mpiuser/.sshd_config": "StrictModes no\nPort 2222\nPidFile none\nHostKey /home/mpiuser/.ssh/id_rsa\n",
+	"dev/null":                  "", // ssh-keygen opens it; a container has a /dev of its own
 }
 
 // packMPI packs the image of MPIJobs, with the program of test/e2e/mpi as /allreduce.
@@ -68,7 +71,7 @@ func compile(ctx context.Context, source, compiler, target string) error {
 }
 
 func completeMPI(ctx context.Context, root string) error {
-	for _, dir := range []string{"root/.ssh", "run/sshd", "tmp", "proc", "dev"} {
+	for _, dir := range []string{"root/.ssh", "home/mpiuser", "run/sshd", "tmp", "proc", "dev"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
