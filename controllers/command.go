@@ -29,7 +29,7 @@ func Command() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:           "muster-manager",
-		Short:         "Run Muster's controllers",
+		Short:         "Run Muster's controllers and webhooks",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
