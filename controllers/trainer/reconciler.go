@@ -144,6 +144,8 @@ func (r *reconciler) observeSet(ctx context.Context, job *trainerv1alpha1.TrainJ
 	return err
 }
 
+// observeRuntime reads the runtime past the cache: the job will keep what it is made from, and whoever edits a runtime and then
+// creates a job counts on the edit.
 func (r *reconciler) observeRuntime(ctx context.Context, job *trainerv1alpha1.TrainJob, seen *observed) error {
 	ref := job.Spec.RuntimeRef
 	var runtime client.Object
@@ -155,7 +157,7 @@ func (r *reconciler) observeRuntime(ctx context.Context, job *trainerv1alpha1.Tr
 		shared := &trainerv1alpha1.ClusterTrainingRuntime{}
 		runtime, seen.runtime = shared, &shared.Spec
 	}
-	err := r.client.Get(ctx, key, runtime)
+	err := r.live.Get(ctx, key, runtime)
 	if apierrors.IsNotFound(err) {
 		seen.runtime = nil
 		seen.noRuntime = fmt.Sprintf("There is no %s %s; the job starts when there is", runtimeKind(ref), ref.Name)
