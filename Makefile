@@ -30,7 +30,7 @@ progress := awk '/^[^ \#]+\/[^ ]+$$|^[a-z]+$$/ { \
 	{ print; fflush() }'
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## every program under cmd/, in bin/; static, but for the node agent
 	@echo "building bin/: $(notdir $(wildcard cmd/*))"
