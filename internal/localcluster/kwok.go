@@ -40,7 +40,7 @@ func startKwok(config *rest.Config, logs io.Writer) (*part, error) {
 		return nil, fmt.Errorf("start kwok: %w", err)
 	}
 	controller, err := kwok.NewController(kwok.Config{
-		TypedClient:               client,
+		TypedClient:               kwokClient{client},
 		RESTClient:                client.RESTClient(),
 		ManageAllNodes:            true,
 		CIDR:                      podCIDR,
