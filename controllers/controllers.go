@@ -54,12 +54,18 @@ func (o *options) all() []controller {
 		setup := func(ctx context.Context, m manager.Manager) error { return c.Setup(ctx, m, jobs) }
 		all = append(all, controller{"training", c.Kind, setup})
 	}
-	return append(all, controller{"notebook", "Notebook", func(ctx context.Context, m manager.Manager) error {
+	notebooks := func(ctx context.Context, m manager.Manager) error {
 		return notebook.Setup(ctx, m, o.notebooks.settings())
-	}}, controller{"gangs", "PodGroup", gangs.Setup}, controller{"gangs", "firm Pod", firm.Setup}, controller{"trainer", "TrainJob", trainer.Setup})
+	}
+	return append(all,
+		controller{"trainer", "TrainJob", trainer.Setup},
+		controller{"notebook", "Notebook", notebooks},
+		controller{"gangs", "PodGroup", gangs.Setup},
+		controller{"gangs", "firm Pod", firm.Setup},
+	)
 }
 
-// families are the names of all families of controllers, sorted.
+// allFamilies are the names of all families of controllers, sorted.
 func (o *options) allFamilies() []string {
 	names := map[string]bool{}
 	for _, c := range o.all() {
@@ -71,7 +77,9 @@ func (o *options) allFamilies() []string {
 // newScheme knows the types that any of the controllers handles.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, training.AddToScheme, trainer.AddToScheme, notebook.AddToScheme, webhooks.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, training.AddToScheme, trainer.AddToScheme, notebook.AddToScheme, webhooks.AddToScheme,
+	} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
