@@ -22,7 +22,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/muster-scheduling/muster/apis/scheduling/v1alpha1"
@@ -41,6 +43,7 @@ const (
 // answer, with 1,000 policies and with none. Pods have 1 to 10 containers, every one is changed by some policies, and nothing that the
 // webhook needs to know has to be fetched. It fails if an answer is not what it should be.
 func askWebhook(ctx context.Context, w workload, seed uint64) (map[string]float64, error) {
+	log.SetLogger(klog.Background().V(1)) // as in muster-manager
 	values := map[string]float64{}
 	for _, c := range []struct {
 		name     string
