@@ -28,7 +28,7 @@ var families = []func(context.Context, client.Reader, *corev1.Pod, []workload.Ow
 // must not be a cache. Pods get gangs only if somebody makes their PodGroups.
 func lookAround(live client.Reader, gangs bool) pods.Look {
 	walker := owners.NewWalker(live)
-	return func(ctx context.Context, _ client.Reader, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error {
+	return func(ctx context.Context, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error {
 		all, err := walker.Walk(ctx, pod.Namespace, pod)
 		faults := []error{err}
 		if wants.Workload && around.Workload == nil {

@@ -71,7 +71,7 @@ func TestLookAround(t *testing.T) {
 			}
 			var around podpolicy.Surroundings
 			for range 2 {
-				if err := look(t.Context(), nil, pod, podpolicy.Wants{Workload: true}, &around); err != nil {
+				if err := look(t.Context(), pod, podpolicy.Wants{Workload: true}, &around); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -94,7 +94,7 @@ func TestOwnersAreNoNewsWhereNobodyAsks(t *testing.T) {
 	look := lookAround(nil, true) // which would panic
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Labels: map[string]string{v1alpha1.QueueLabel: "mine"}}}
 	around := podpolicy.Surroundings{}
-	if err := look(t.Context(), nil, pod, podpolicy.Wants{}, &around); err != nil || around.Workload != nil || around.Firm != nil {
+	if err := look(t.Context(), pod, podpolicy.Wants{}, &around); err != nil || around.Workload != nil || around.Firm != nil {
 		t.Errorf("got %+v, %v", around, err)
 	}
 }

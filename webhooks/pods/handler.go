@@ -27,7 +27,7 @@ const timeLimit = time.Second
 // Look adds to the surroundings of a pod what the pod alone does not tell, such as the job that it is part of. It is called
 // only for pods with policies that want to know it, and fills in what they want. The pod may not be changed; it has its namespace
 // and, unless the API server is to make one up, its name.
-type Look func(ctx context.Context, r client.Reader, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error
+type Look func(ctx context.Context, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error
 
 // Handler answers the API server. It may be used concurrently.
 type Handler struct {
@@ -39,7 +39,7 @@ type Handler struct {
 	Classes      func() sets.Set[string]
 	QueueClasses func() map[string]string
 
-	// Reader reads Namespaces, and what Look wants; Live is asked for a Namespace that Reader does not know yet.
+	// Reader reads Namespaces; Live is asked for one that Reader does not know yet.
 	Reader, Live client.Reader
 
 	// Look looks around, if there is anything to look for.
@@ -116,7 +116,7 @@ func (h *Handler) apply(ctx context.Context, pod *corev1.Pod, around *podpolicy.
 		if !missing || h.Look == nil || looks == 2 {
 			return result
 		}
-		if err := h.Look(ctx, h.Reader, pod, result.Wants, around); err != nil { // the pod still gets what does not depend on it
+		if err := h.Look(ctx, pod, result.Wants, around); err != nil { // the pod still gets what does not depend on it
 			podsTotal.WithLabelValues("unseen").Inc()
 			log.FromContext(ctx).Error(err, "Not all that a pod belongs to could be read", "pod", nameOf(pod))
 		}

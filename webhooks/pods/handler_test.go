@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -95,7 +94,7 @@ func TestHandleLooksAround(t *testing.T) {
 	inheriting := naming("inheriting", "true")
 	inheriting.Spec.Set.Queue = &v1alpha1.PodPolicyInherited{Inherit: true}
 	looks := 0
-	look := func(_ context.Context, _ client.Reader, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error {
+	look := func(_ context.Context, pod *corev1.Pod, wants podpolicy.Wants, around *podpolicy.Surroundings) error {
 		looks++
 		if !wants.Workload || wants.Firm || pod.Namespace != "old" {
 			t.Errorf("looked for %+v of a pod in %s", wants, pod.Namespace)
@@ -109,7 +108,7 @@ func TestHandleLooksAround(t *testing.T) {
 	if ask(t, newHandler(t, look, naming("plain", "true")), "old", nil); looks != 1 {
 		t.Error("looked around for nobody")
 	}
-	blind := func(context.Context, client.Reader, *corev1.Pod, podpolicy.Wants, *podpolicy.Surroundings) error {
+	blind := func(context.Context, *corev1.Pod, podpolicy.Wants, *podpolicy.Surroundings) error {
 		return errors.New("nobody answers")
 	}
 	if patch := ask(t, newHandler(t, blind, inheriting), "old", nil); !strings.Contains(patch, `"value":"muster"`) {
